@@ -1,0 +1,104 @@
+"""The certificate in words a person can sign."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QWidget
+
+from desktop.widgets.basics import Badge, Card, words
+from desktop.widgets.wording import counted, percent
+from engine.contracts import Certificate, Status
+
+
+def certificate_headline(status: Status) -> str:
+    """The one sentence the owner reads first."""
+    certificate = status.certificate
+    if status.counts.listings == 0:
+        return "There are no listings yet."
+    if certificate is None:
+        return "Nothing is certified yet, so every match is reviewed by a person."
+    if certificate.threshold is None:
+        missing = certificate.labels_missing
+        if missing is None:
+            return f"No threshold reaches {percent(certificate.precision)} precision yet."
+        verb = "is" if missing == 1 else "are"
+        return (
+            f"About {counted(missing, 'more random decision')} {verb} needed to sign for "
+            f"{percent(certificate.precision)} precision."
+        )
+    return (
+        f"{percent(status.coverage)} of the listings are automated as a match; "
+        f"at least {percent(certificate.precision)} of those are right."
+    )
+
+
+def certificate_basis(certificate: Certificate | None) -> str:
+    """What the sentence rests on: the labels, the confidence, the threshold."""
+    if certificate is None:
+        return "Random decisions in the review queue are what a certificate is made of."
+    confidence = percent(1.0 - certificate.delta)
+    if certificate.threshold is None:
+        return (
+            f"Measured on {counted(certificate.labels, 'random decision')} so far, "
+            f"to be signed with {confidence} confidence. "
+            "Random decisions come up in the review queue by themselves."
+        )
+    wrong = (
+        "none of them wrong"
+        if certificate.errors == 0
+        else f"{counted(certificate.errors, 'error')} among them"
+    )
+    bound = ""
+    if certificate.lower_bound is not None:
+        bound = f" Lower bound of the precision: {percent(certificate.lower_bound, 1)}."
+    return (
+        f"Signed with {confidence} confidence, from {counted(certificate.labels, 'random decision')}: "
+        f"{certificate.accepted:,} at or above the threshold of {certificate.threshold:.3f}, {wrong}.{bound}"
+    )
+
+
+class CertificateCard(Card):
+    """Headline, basis, the engine's own note, and how old it is."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Certificate", parent)
+        self._badge = Badge()
+        self.head.insertWidget(1, self._badge)
+        self._headline = words("", "big", wrap=True, selectable=True)
+        self._basis = words("", "caption", wrap=True, selectable=True)
+        self._none = words("", "caption", wrap=True, selectable=True)
+        self._note = words("", "caption", wrap=True, selectable=True)
+        for part in (self._headline, self._basis, self._none, self._note):
+            self.body.addWidget(part)
+        self.body.addStretch(1)
+
+    @property
+    def headline(self) -> str:
+        """The sentence on the card."""
+        return self._headline.text()
+
+    def show_status(self, status: Status) -> None:
+        """Word the certificate that is in force."""
+        certificate = status.certificate
+        signed = certificate is not None and certificate.threshold is not None
+        self._badge.show_as(*(("Signed", "good") if signed else ("Not yet signed", "warn")))
+        self._headline.setText(certificate_headline(status))
+        self._basis.setText(certificate_basis(certificate))
+        none = status.none_certificate
+        if none is not None and none.threshold is not None:
+            self._none.setText(
+                "“Not in the catalogue” is automated too: "
+                f"at least {percent(none.precision)} of those are right."
+            )
+        elif none is not None and none.labels_missing:
+            self._none.setText(
+                "“Not in the catalogue” is not automated yet: about "
+                f"{counted(none.labels_missing, 'more random decision')} missing."
+            )
+        else:
+            self._none.setText("")
+        self._none.setVisible(bool(self._none.text()))
+        notes = [certificate.note] if certificate is not None and certificate.note else []
+        if status.decisions_since_certificate:
+            notes.append(f"{counted(status.decisions_since_certificate, 'decision')} since it was made.")
+        self._note.setText(" ".join(notes))
+        self._note.setVisible(bool(notes))

@@ -1,0 +1,106 @@
+"""The listing in front: where it is from, why it is here, and how it stands to the marked candidate."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QLineEdit, QWidget
+
+from desktop.item_models.presentation import CandidateSketch, Sketch
+from desktop.widgets.basics import GAP, INSET, Badge, Card, column, row, scrolling, words
+from desktop.widgets.candidate_card import plain_title
+from desktop.widgets.field_table import FieldTable
+from desktop.widgets.token_diff import TokenText, title_pieces
+from desktop.widgets.wording import counted, when
+
+_PAST_SHOWN = 3
+_DESCRIPTION_SHOWN = 700
+
+
+class ListingCard(Card):
+    """Shows a :class:`Sketch`'s listing beside one of its candidates. ``note_left``: done writing."""
+
+    note_left = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent=parent)
+        self.setAccessibleName("Listing")
+        self._origin = words("", "overline")
+        self._reason = Badge()
+        self._identical = Badge()
+        self._explanation = words("", "caption", wrap=True)
+        self._title = TokenText(scale=1.5, bold=True)
+        self._table = FieldTable()
+        self._past_head = words("Matched with this item before", "overline")
+        self._past = words("", "muted", wrap=True)
+        self._description_head = words("Description", "overline")
+        self._description = words("", "muted", wrap=True, selectable=True)
+        self._note_name = words("Note", "muted")
+        self.note = QLineEdit()
+        self.note.setPlaceholderText("A note for whoever reads this decision later")
+        self.note.setAccessibleName("Note on this decision")
+        self.note.returnPressed.connect(self.note_left)
+        self._note_row = QWidget()
+        self._note_row.setLayout(row(self._note_name, self.note, spacing=10))
+        self._note_row.hide()
+        inner = QWidget()
+        inner.setLayout(
+            column(
+                row(self._origin, None, self._identical, self._reason, spacing=6),
+                self._title,
+                self._explanation,
+                self._table,
+                column(self._past_head, self._past, spacing=3),
+                column(self._description_head, self._description, spacing=3),
+                None,
+                spacing=GAP,
+            )
+        )
+        area = scrolling(inner)
+        self.body.setContentsMargins(INSET, INSET - 4, INSET - 8, INSET - 6)
+        self.add(area, self._note_row)
+
+    def show_listing(self, shown: Sketch) -> None:
+        """Draw another listing; its candidate follows with :meth:`compare_with`."""
+        entry, listing = shown.card.entry, shown.card.listing
+        self._origin.setText(f"{entry.feed}  ·  {listing.external_id}")
+        self._reason.show_as(shown.reason, "accent" if shown.blind else "neutral")
+        self._reason.setToolTip(shown.explanation)
+        self._explanation.setText(shown.explanation)
+        same = shown.card.identical_pending
+        self._identical.show_as(f"{counted(same, 'identical listing')} waiting" if same else "", "neutral")
+        self._identical.setVisible(same > 0)
+        description = listing.description[:_DESCRIPTION_SHOWN]
+        if len(listing.description) > _DESCRIPTION_SHOWN:
+            description += " …"
+        self._description.setText(description)
+        self._description.setVisible(bool(description))
+        self._description_head.setVisible(bool(description))
+        self.note.clear()
+        self._note_row.hide()
+        self.setAccessibleDescription(f"{listing.title}. {shown.reason}. {shown.explanation}")
+
+    def compare_with(self, shown: Sketch, candidate: CandidateSketch | None) -> None:
+        """Mark what differs from a candidate; None: nothing to compare with."""
+        if candidate is None:
+            self._title.show_pieces(plain_title(shown.card.listing.title))
+            self._table.show_rows(shown.fields, here="This listing")
+            self._show_past(())
+            return
+        self._title.show_pieces(title_pieces(candidate.listing_marked, ghosts=False))
+        there = f"Candidate {candidate.number}" if candidate.number else "Candidate"
+        self._table.show_rows(candidate.fields, here="This listing", there=there)
+        lines = tuple(
+            f"{past.listing_title}  ·  {past.reviewer}, {when(past.decided_at)}"
+            for past in candidate.past[:_PAST_SHOWN]
+        )
+        self._show_past(() if shown.blind else lines)
+
+    def open_note(self) -> None:
+        """Begin to write a note."""
+        self._note_row.show()
+        self.note.setFocus()
+
+    def _show_past(self, lines: tuple[str, ...]) -> None:
+        self._past.setText("\n".join(lines))
+        self._past.setVisible(bool(lines))
+        self._past_head.setVisible(bool(lines))

@@ -1,0 +1,111 @@
+"""The verdicts and what else can be done with a listing, each with its key."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QFont, QIcon, QPainter, QPen, QPixmap
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from desktop.keymap import Action, Keymap
+from desktop.theme import tokens
+from desktop.widgets.basics import Button, words
+
+_WORDS = {
+    Action.TAKE_BEST: ("Match", "Match with the marked candidate"),
+    Action.VARIANT: ("Variant", "The marked candidate in another size, colour or pack"),
+    Action.NONE: ("None of these", "No candidate is this product"),
+    Action.NEW_ITEM: ("New item", "Belongs in the catalogue and is not there"),
+    Action.UNSURE: ("Unsure", "Leave the question open"),
+    Action.BAD_LISTING: ("Bad listing", "Not a product one can match"),
+    Action.SKIP: ("Skip", "Comes back after the others"),
+    Action.SNOOZE: ("Snooze", "Comes back when recalled"),
+}
+_GROUPS = (
+    (Action.TAKE_BEST, Action.VARIANT, Action.NONE, Action.NEW_ITEM),
+    (Action.UNSURE, Action.BAD_LISTING),
+    (Action.SKIP, Action.SNOOZE),
+)
+
+
+def keycap_icon(key: str, font: QFont, *, on_accent: bool = False) -> QIcon:
+    """A key's cap as an icon, for a button."""
+    colours = tokens()
+    text = {"Enter": "⏎"}.get(key, key)
+    side = 18
+    wide = max(side, 8 + 8 * len(text))
+    pixmap = QPixmap(QSize(wide, side) * 2)
+    pixmap.setDevicePixelRatio(2.0)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    box = QRectF(0.75, 0.75, wide - 1.5, side - 1.5)
+    ink = colours.colour("on_accent" if on_accent else "muted")
+    painter.setPen(QPen(ink, 1.0))
+    painter.drawRoundedRect(box, 4, 4)
+    small = QFont(font)
+    small.setPointSizeF(7.5)
+    small.setWeight(QFont.Weight.DemiBold)
+    painter.setFont(small)
+    painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), text)
+    painter.end()
+    return QIcon(pixmap)
+
+
+class VerdictBar(QWidget):
+    """A row of buttons; ``asked`` carries the :class:`Action`."""
+
+    asked = Signal(object)
+
+    def __init__(self, keymap: Keymap, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._keymap = keymap
+        self._buttons: dict[Action, Button] = {}
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(7)
+        for group in _GROUPS:
+            for action in group:
+                layout.addWidget(self._make(action))
+            layout.addSpacing(10)
+        layout.addStretch(1)
+        self.message = words("", "caption")
+        self.message.setAccessibleName("Last action")
+        layout.addWidget(self.message)
+        self.refresh_keys()
+
+    def button(self, action: Action) -> Button:
+        """The button of an action."""
+        return self._buttons[action]
+
+    def refresh_keys(self) -> None:
+        """Show the keys in use, in the colours in use."""
+        for action, button in self._buttons.items():
+            key = self._keymap.key(action)
+            primary = action is Action.TAKE_BEST
+            icon = keycap_icon(key, self.font(), on_accent=primary and button.isEnabled())
+            button.setIcon(icon)
+            button.setIconSize(icon.availableSizes()[0])
+            button.setAccessibleName(f"{button.text()}, key {key}")
+
+    def allow(self, *, choosing: bool, writing: bool) -> None:
+        """Enable what is possible: ``choosing`` needs a marked candidate, ``writing`` a card in front."""
+        for action, button in self._buttons.items():
+            needs_candidate = action in {Action.TAKE_BEST, Action.VARIANT}
+            possible = writing and (choosing or not needs_candidate)
+            if button.isEnabled() != possible:
+                button.setEnabled(possible)
+                if action is Action.TAKE_BEST:
+                    self.refresh_keys()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Qt's hook: the theme changed."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and self._buttons:
+            self.refresh_keys()
+
+    def _make(self, action: Action) -> Button:
+        text, tip = _WORDS[action]
+        kind = "primary" if action is Action.TAKE_BEST else "verdict"
+        button = Button(text, lambda: self.asked.emit(action), kind=kind, tip=tip)
+        self._buttons[action] = button
+        return button

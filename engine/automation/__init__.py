@@ -1,0 +1,1 @@
+"""Automation: evidence, matcher, certificate and the route of every listing."""

@@ -1,0 +1,173 @@
+"""The encoder at run time: record texts to unit vectors, with onnxruntime and tokenizers only."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from pydantic import ValidationError
+from tokenizers import Tokenizer
+
+from engine.backends.devices import CPU, CUDA, Device, choose_device, usable_cores
+from engine.contracts.training import EncoderInfo
+from engine.errors import ArtefactDamagedError, EnvironmentError_, InputError
+
+Vectors = npt.NDArray[np.float32]
+
+#: Which ONNX file of an encoder folder a variant is.
+VARIANT_FILES = {"fp32": "encoder.onnx", "int8": "encoder.int8.onnx", "fp16": "encoder.fp16.onnx"}
+_BEST_VARIANT = {"cpu": "int8", "cuda": "fp16"}
+#: Tokens of one batch, padding included. On a CPU more falls out of the caches and is slower; a card
+#: wants far more work at once.
+_BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536}
+#: Texts tokenised and sorted together; bounds the memory and is how often progress can be told.
+_WINDOW = 8192
+
+
+class OnnxEncoder:
+    """Encodes texts with one ONNX file of an encoder folder (``contracts.training.ENCODER_FILES``).
+
+    Attributes:
+        dimension: length of a vector.
+        sha256: of the ONNX file in use; vectors of different files must not be mixed.
+        variant: ``fp32``, ``int8`` or ``fp16``.
+        device: ``cpu`` or ``cuda``, as the session really opened.
+        why: one line on why this device and variant.
+    """
+
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        tokenizer: Tokenizer,
+        info: EncoderInfo,
+        variant: str,
+        device: Device,
+        sha256: str,
+    ) -> None:
+        self._session = session
+        self._tokenizer = tokenizer
+        self._pad = info.pad_token_id
+        self.info = info
+        self.dimension = info.dimension
+        self.sha256 = sha256
+        self.variant = variant
+        self.device: str = device.name
+        self.why = f"{variant} on {device.name}: {device.why}"
+
+    @classmethod
+    def load(cls, folder: Path, *, variant: str | None = None, threads: int | None = None) -> OnnxEncoder:
+        """Load an encoder folder, its files checked against the sha256 sums in ``encoder.json``.
+
+        Args:
+            folder: the encoder folder.
+            variant: ``fp32``, ``int8`` or ``fp16``; None picks fp16 on CUDA and int8 on the CPU.
+            threads: CPU threads of onnxruntime; None means every core the process may use.
+
+        Raises:
+            InputError: the folder is not an encoder folder, or there is no such variant.
+            ArtefactDamagedError: a file is missing or is not the one that was written.
+            EnvironmentError_: onnxruntime cannot run the file.
+        """
+        info = _read_info(folder)
+        device = choose_device()
+        variant = variant or _BEST_VARIANT[device.name]
+        if variant not in VARIANT_FILES:
+            raise InputError(f"encoder variant {variant!r} is unknown; use one of {', '.join(VARIANT_FILES)}")
+        path = folder / VARIANT_FILES[variant]
+        sha256 = _checked(path, info)
+        _checked(folder / "tokenizer.json", info)
+        session = _open_session(path, device, threads or usable_cores())
+        if device.name == "cuda" and CUDA not in session.get_providers():
+            device = Device("cpu", (CPU,), "CUDA refused this encoder")
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(info.max_tokens)
+        return cls(session, tokenizer, info, variant, device, sha256)
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        batch_tokens: int | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Vectors:
+        """Encode texts; an empty text has a vector too.
+
+        Args:
+            texts: any number of texts; what exceeds the encoder's ``max_tokens`` is cut off.
+            batch_tokens: how many tokens (padding included) go through the model at once.
+            on_progress: called with (texts done, texts in all) from time to time.
+
+        Returns:
+            float32 [n, dimension], unit rows, in the order of ``texts``.
+        """
+        limit = batch_tokens or _BATCH_TOKENS[self.device]
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for start in range(0, len(texts), _WINDOW):
+            window = texts[start : start + _WINDOW]
+            done = start
+            for rows, ids, mask in self._batches(window, limit):
+                vectors[start + rows] = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+                done += len(rows)
+                if on_progress is not None:
+                    on_progress(done, len(texts))
+        return vectors
+
+    def _batches(
+        self, texts: Sequence[str], limit: int
+    ) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        """Rows, token ids and mask of each batch: longest texts first, so that little is padding."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        token_ids = [encoding.ids or [self._pad] for encoding in encodings]
+        lengths = np.fromiter(map(len, token_ids), dtype=np.int64, count=len(token_ids))
+        order = np.argsort(-lengths, kind="stable")
+        start = 0
+        while start < len(order):
+            width = int(lengths[order[start]])
+            rows = order[start : start + max(1, limit // width)]
+            mask = (np.arange(width) < lengths[rows, None]).astype(np.int64)
+            ids = np.full((len(rows), width), self._pad, dtype=np.int64)
+            ids[mask.astype(bool)] = np.concatenate([token_ids[row] for row in rows])
+            yield rows, ids, mask
+            start += len(rows)
+
+
+def file_sha256(path: Path) -> str:
+    """Hexadecimal sha256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read_info(folder: Path) -> EncoderInfo:
+    path = folder / "encoder.json"
+    try:
+        return EncoderInfo.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(f"{folder} is not an encoder folder: it holds no encoder.json") from error
+    except ValidationError as error:
+        raise ArtefactDamagedError(f"{path} is damaged; export the encoder again") from error
+
+
+def _checked(path: Path, info: EncoderInfo) -> str:
+    """The sha256 of a file that ``encoder.json`` vouches for."""
+    expected = info.files.get(path.name)
+    if expected is None or not path.is_file():
+        raise ArtefactDamagedError(f"{path} is missing from the encoder; export the encoder again")
+    if file_sha256(path) != expected:
+        raise ArtefactDamagedError(f"{path} is not the file that was exported; export the encoder again")
+    return expected
+
+
+def _open_session(path: Path, device: Device, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=list(device.providers))
+    except Exception as error:  # onnxruntime's exceptions have no common base of their own
+        raise EnvironmentError_(f"onnxruntime cannot run {path}: {error}") from error

@@ -1,0 +1,78 @@
+"""From an exception to one line on standard error and an exit code.
+
+0 done, 1 the machine (environment), 2 the user's file or command (input), 3 a bug; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engine.errors import BugError, EngineError
+
+OK, ENVIRONMENT, INPUT, BUG, INTERRUPTED = 0, 1, 2, 3, 130
+
+LOG_NAME = "errors.log"
+#: Faults of the machine that reach us as plain OSErrors.
+_MACHINE_ERRORS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
+)
+
+
+def explain(error: Exception, *, arguments: Sequence[str], workspace: Path | None) -> tuple[int, str]:
+    """The exit code and the one line for an error; a bug's traceback goes to the log first."""
+    if isinstance(error, BugError) or not isinstance(error, EngineError | OSError | MemoryError):
+        return BUG, _bug(error, arguments, workspace)
+    if isinstance(error, EngineError):
+        return error.exit_code, error.message
+    if isinstance(error, MemoryError):
+        return ENVIRONMENT, "the machine has not enough memory for this; close other programs and try again"
+    return _machine(error, arguments, workspace)
+
+
+def _machine(error: OSError, arguments: Sequence[str], workspace: Path | None) -> tuple[int, str]:
+    where = f"{error.filename}: " if error.filename else ""
+    named = error.filename is not None and str(error.filename) in arguments
+    if named and isinstance(
+        error, FileNotFoundError | IsADirectoryError | NotADirectoryError | FileExistsError
+    ):
+        return INPUT, f"{where}{(error.strerror or str(error)).lower()}"
+    if error.errno in _MACHINE_ERRORS:
+        return ENVIRONMENT, f"{where}{(error.strerror or str(error)).lower()}"
+    return BUG, _bug(error, arguments, workspace)
+
+
+def _bug(error: Exception, arguments: Sequence[str], workspace: Path | None) -> str:
+    kind = type(error).__name__
+    said = " ".join(str(error).split())[:300]
+    log = _write_log(error, arguments, workspace)
+    place = f"the details are in {log}" if log else "the details could not be written to a log"
+    return f"a bug in Alcove ({kind}: {said}); what was saved is safe; {place}"
+
+
+def _write_log(error: Exception, arguments: Sequence[str], workspace: Path | None) -> Path | None:
+    """Append the traceback to the workspace's logs, or to the program's own where that fails."""
+    from engine.settings import app_home
+
+    entry = "\n".join(
+        (
+            f"--- {datetime.now(UTC).isoformat(timespec='seconds')} alcove {' '.join(arguments)}",
+            "".join(traceback.format_exception(error)),
+        )
+    )
+    folders = [app_home() / "logs"]
+    if workspace is not None and (workspace / "workspace.db").is_file():
+        folders.insert(0, workspace / "logs")
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / LOG_NAME
+            with path.open("a", encoding="utf-8") as log:
+                log.write(entry)
+        except OSError:
+            continue
+        return path
+    return None

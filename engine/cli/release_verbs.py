@@ -1,0 +1,134 @@
+"""certify, train, evaluate, promote, rollback."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.cli import documents
+from engine.cli.invocation import JsonOption, WorkspaceArgument, invocation
+from engine.cli.terminal import Terminal
+from engine.cli.words import comparison_tables, release_table
+from engine.contracts import RunState, TrainingRun
+from engine.errors import InputError
+from engine.training_process import run_training
+
+if TYPE_CHECKING:
+    from engine.workspace import Workspace
+
+
+class Device(StrEnum):
+    """Where the trainer computes."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+def certify(
+    ctx: typer.Context,
+    workspace: WorkspaceArgument,
+    precision: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=0.9999, help="Required precision (the workspace's)."),
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=0.9999, help="Required confidence (the workspace's)."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Refit the matcher on all decisions, set the threshold, certify it, route again."""
+    terminal = Terminal(as_json)
+    with invocation(ctx).opened(workspace, kept="the champion is unchanged") as ws:
+        release = terminal.follow(ws.certify(precision=precision, confidence=confidence))
+    terminal.answer(documents.release_document(release), release_table(release))
+
+
+def train(
+    ctx: typer.Context,
+    workspace: WorkspaceArgument,
+    recipe: Annotated[str | None, typer.Option(help="How to train; without it `default`.")] = None,
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the training run.")] = 0,
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Carry on with a cancelled or failed training run.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the encoder on the decisions and build a challenger of it; promoting is yours to decide."""
+    terminal = Terminal(as_json)
+    call = invocation(ctx)
+    if resume is not None and recipe is not None:
+        raise InputError("--resume carries on with the training run's own recipe; leave --recipe out")
+    with call.opened(workspace) as ws:
+        if resume is None:
+            run = ws.prepare_training(recipe=recipe or "default", device=device.value, seed=seed)
+        else:
+            run = _run(ws, resume)
+        again = f"`alcove train {workspace} --resume {run.id}` carries on"
+        if run.state is not RunState.FINISHED:
+            call.kept = f"training run {run.id} is kept up to its last checkpoint; {again}"
+            terminal.follow_training(run_training(ws, run.id, Path(run.folder)))
+        call.kept = f"training run {run.id} is finished and kept; {again}"
+        release = terminal.follow(ws.build_challenger(run.id))
+        compare = f"`alcove evaluate {workspace} --release {release.id}` compares it"
+        call.kept = f"challenger {release.id} is kept; {compare}"
+        comparison = terminal.follow(ws.evaluate(release.id))
+        run = _run(ws, run.id)
+        release = next((known for known in ws.releases() if known.id == release.id), release)
+    document = documents.training_document(run, release, comparison)
+    verdict = "may be" if comparison.gate.passed else "should not be"
+    closing = f"Challenger {release.id} {verdict} promoted: alcove promote {workspace} {release.id}"
+    if not comparison.gate.passed:
+        closing = f"Challenger {release.id} should not be promoted; the champion stays"
+    terminal.answer(document, release_table(release), *comparison_tables(comparison), closing)
+
+
+def _run(workspace: Workspace, run_id: str) -> TrainingRun:
+    for run in workspace.runs():
+        if run.id == run_id:
+            return run
+    known = ", ".join(run.id for run in workspace.runs()) or "none yet"
+    raise InputError(f"there is no training run {run_id} in this workspace (there are: {known})")
+
+
+def evaluate(
+    ctx: typer.Context,
+    workspace: WorkspaceArgument,
+    release: Annotated[str | None, typer.Option(help="The challenger; without it the newest one.")] = None,
+    against: Annotated[str | None, typer.Option(help="Compared with; without it the champion.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two releases on held-out decisions: coverage, gate, every automated answer that flips."""
+    terminal = Terminal(as_json)
+    with invocation(ctx).opened(workspace) as ws:
+        comparison = terminal.follow(ws.evaluate(release, against=against))
+    terminal.answer(documents.comparison_document(comparison), *comparison_tables(comparison))
+
+
+def promote(
+    ctx: typer.Context,
+    workspace: WorkspaceArgument,
+    release: Annotated[str, typer.Argument(metavar="RELEASE", help="The challenger.", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", help="Promote although the gate refuses.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a challenger the champion and route again."""
+    terminal = Terminal(as_json)
+    kept = f"the champion is one whole release, the old or the new; `alcove status {workspace}` says which"
+    with invocation(ctx).opened(workspace, kept=kept) as ws:
+        champion = terminal.follow(ws.promote(release, force=force))
+    terminal.answer(documents.release_document(champion), release_table(champion))
+
+
+def rollback(ctx: typer.Context, workspace: WorkspaceArgument, as_json: JsonOption = False) -> None:
+    """Return to the champion before this one, with its own certificate, and route again."""
+    terminal = Terminal(as_json)
+    kept = f"the champion is one whole release, the old or the new; `alcove status {workspace}` says which"
+    with invocation(ctx).opened(workspace, kept=kept) as ws:
+        champion = terminal.follow(ws.rollback())
+    terminal.answer(documents.release_document(champion), release_table(champion))

@@ -1,0 +1,92 @@
+"""Sentences and tables the verbs share."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from engine.cli.terminal import facts, percent, table
+from engine.contracts import Certificate, Comparison, Gate, ReleaseEvaluation, ReleaseSummary
+
+
+def certificate_words(certificate: Certificate | None) -> str:
+    """A certificate as the sentence it is."""
+    if certificate is None:
+        return "no certificate yet"
+    wanted = f"precision ≥ {percent(certificate.precision)} with confidence {percent(1 - certificate.delta)}"
+    if certificate.threshold is None:
+        missing = certificate.labels_missing
+        more = f"; about {missing:,} more random decisions are expected to be needed" if missing else ""
+        return f"{wanted}: nothing could be certified from {certificate.labels:,} labels{more}"
+    return (
+        f"{wanted} at threshold {certificate.threshold:.4f}, from {certificate.labels:,} labels "
+        f"({certificate.accepted:,} accepted, {certificate.errors:,} wrong)"
+    )
+
+
+def gate_words(gate: Gate | None) -> str:
+    """Whether a challenger may be promoted, and why."""
+    if gate is None:
+        return "not evaluated"
+    return f"{'passed' if gate.passed else 'refused'}: {'; '.join(gate.reasons) or 'no objection'}"
+
+
+def release_table(release: ReleaseSummary) -> Table:
+    """One release as names and values."""
+    return facts(
+        f"Release {release.id}",
+        {
+            "champion": "yes" if release.is_champion else "no",
+            "origin": release.origin,
+            "matcher": release.matcher,
+            "decisions": f"{release.decisions:,}",
+            "certificate": certificate_words(release.certificate),
+            "not in catalogue": certificate_words(release.none_certificate),
+        },
+    )
+
+
+def _oracle(evaluation: ReleaseEvaluation, precision: int) -> str:
+    return percent(evaluation.coverage_at.get(precision))
+
+
+def comparison_tables(comparison: Comparison) -> list[Table | str]:
+    """Champion and challenger side by side, the gate, and the first flips."""
+    champion, challenger = comparison.champion, comparison.challenger
+    precisions = sorted(champion.coverage_at.keys() & challenger.coverage_at.keys())
+    rows: list[tuple[object, ...]] = [
+        ("certified coverage", percent(champion.certified_coverage), percent(challenger.certified_coverage)),
+        ("automation rate", percent(champion.automation_rate), percent(challenger.automation_rate)),
+    ]
+    rows += [(f"oracle C@{p}", _oracle(champion, p), _oracle(challenger, p)) for p in precisions]
+    rows += [
+        (
+            f"by similarity alone, oracle C@{p}",
+            percent(champion.similarity_coverage_at.get(p)),
+            percent(challenger.similarity_coverage_at.get(p)),
+        )
+        for p in precisions
+    ]
+    rows += [
+        ("best candidate right", percent(champion.best_right), percent(challenger.best_right)),
+        ("AURC", f"{champion.aurc:.4f}", f"{challenger.aurc:.4f}"),
+        ("held-out labels", f"{champion.labels:,}", f"{challenger.labels:,}"),
+    ]
+    names = (f"champion {champion.release_id}", f"challenger {challenger.release_id}")
+    parts: list[Table | str] = [table("", ("", *names), rows, right=names)]
+    parts.append(f"Gate {gate_words(comparison.gate)}")
+    if comparison.flips:
+        shown = comparison.flips[:10]
+        columns = ("listing", "title", "before", "after", "contradicts a decision")
+        flips = [
+            (
+                flip.listing_external_id,
+                flip.listing_title,
+                f"{flip.before} {flip.before_item}",
+                f"{flip.after} {flip.after_item}",
+                "yes" if flip.contradicts_decision else "",
+            )
+            for flip in shown
+        ]
+        title = f"Automated answers that would change ({len(shown):,} of {comparison.flips_total:,})"
+        parts.append(table(title, columns, flips))
+    return parts

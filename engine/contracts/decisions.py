@@ -1,0 +1,89 @@
+"""Decisions: the append-only verdicts of reviewers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What a reviewer says about one listing."""
+
+    MATCH = "match"
+    VARIANT = "variant"
+    NONE = "none"
+    NEW_ITEM = "new_item"
+    UNSURE = "unsure"
+    BAD_LISTING = "bad_listing"
+
+
+#: Verdicts that name an item.
+VERDICTS_WITH_ITEM = frozenset({Verdict.MATCH, Verdict.VARIANT})
+#: Verdicts that say "no item of the catalogue is this product".
+VERDICTS_WITHOUT_MATCH = frozenset({Verdict.VARIANT, Verdict.NONE, Verdict.NEW_ITEM})
+#: Verdicts that answer the question; the others leave it open or void it.
+ANSWERING_VERDICTS = frozenset({Verdict.MATCH, Verdict.VARIANT, Verdict.NONE, Verdict.NEW_ITEM})
+
+
+class Stream(StrEnum):
+    """How a listing came to be judged. Only ``random`` certifies; ``learning`` and ``manual`` teach."""
+
+    RANDOM = "random"
+    LEARNING = "learning"
+    MANUAL = "manual"
+
+
+class QueueOrder(StrEnum):
+    """Orders of the review queue."""
+
+    GAIN = "gain"
+    UNCERTAIN = "uncertain"
+    OLDEST = "oldest"
+    FAMILY = "family"
+    RANDOM = "random"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One verdict of one reviewer on one listing. Never changed; ``undone`` is derived.
+
+    ``shown`` are the item numbers that were on screen, best first; ``rejected`` those the reviewer
+    turned down one by one. ``draw_probability`` is set for the random stream.
+    """
+
+    id: int
+    listing_id: int
+    verdict: Verdict
+    item_id: int | None
+    reviewer: str
+    decided_at: str
+    stream: Stream
+    release_id: str | None
+    shown: tuple[int, ...] = ()
+    rejected: tuple[int, ...] = ()
+    draw_id: int | None = None
+    draw_probability: float | None = None
+    note: str = ""
+    undone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A decision with the words a person needs to recognise it."""
+
+    decision: Decision
+    listing_external_id: str
+    listing_title: str
+    item_external_id: str
+    item_title: str
+    feed: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFileReport:
+    """What ``alcove decide --from FILE`` did."""
+
+    rows: int
+    decided: int
+    unchanged: int
+    refused: tuple[tuple[int, str], ...]

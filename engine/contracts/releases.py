@@ -1,0 +1,135 @@
+"""Releases, training runs, and what is known of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.contracts.matching import Certificate
+
+
+class RunState(StrEnum):
+    """Where a training run stands."""
+
+    PREPARED = "prepared"
+    RUNNING = "running"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRun:
+    """One execution of the trainer. ``folder`` is absolute; ``release_id`` once it was built."""
+
+    id: str
+    recipe: str
+    seed: int
+    device: str
+    state: RunState
+    pairs: int
+    created_at: str
+    folder: str
+    message: str = ""
+    release_id: str | None = None
+
+
+class ReleaseManifest(BaseModel):
+    """``manifest.json`` of a release folder. ``files`` maps every file to its sha256."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    id: str
+    created_at: str
+    parent: str | None = None
+    run_id: str | None = None
+    origin: Literal["base", "training", "refit", "reindex"] = "base"
+    encoder_sha256: str
+    encoder_variant: str
+    dimension: int
+    catalogue_revision: int = 0
+    text_recipe: dict[str, str | int | bool | list[str]] = Field(default_factory=dict)
+    matcher: str = "none"
+    evidence_columns: list[str] = Field(default_factory=list)
+    decisions: int = 0
+    aliases: int = 0
+    zone_floor: float | None = None
+    files: dict[str, str] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSummary:
+    """A release as a list shows it."""
+
+    id: str
+    created_at: str
+    parent: str | None
+    run_id: str | None
+    origin: str
+    is_champion: bool
+    matcher: str
+    decisions: int
+    certificate: Certificate | None
+    none_certificate: Certificate | None
+    gate: Gate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A listing whose automated answer differs between two releases."""
+
+    listing_id: int
+    listing_external_id: str
+    listing_title: str
+    before: str
+    after: str
+    before_item: str
+    after_item: str
+    contradicts_decision: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Whether a challenger may be promoted, and why."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+    champion_coverage: float
+    challenger_coverage: float
+    difference_low: float
+    difference_high: float
+    contradictions: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseEvaluation:
+    """A release measured through the production path on held-out decisions and on the open feed.
+
+    ``coverage_at`` maps precision in percent to oracle coverage on the held-out decisions,
+    ``similarity_coverage_at`` the same by similarity alone.
+    """
+
+    release_id: str
+    labels: int
+    coverage_at: dict[int, float]
+    similarity_coverage_at: dict[int, float]
+    aurc: float
+    similarity_aurc: float
+    best_right: float
+    certified_coverage: float
+    automation_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Challenger against champion: both evaluations, the gate, every flip."""
+
+    champion: ReleaseEvaluation
+    challenger: ReleaseEvaluation
+    gate: Gate
+    flips: tuple[Flip, ...] = field(default=())
+    flips_total: int = 0

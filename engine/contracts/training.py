@@ -1,0 +1,170 @@
+"""Messages between Alcove and the trainer process.
+
+A training run is a folder::
+
+    job.json        TrainingJob
+    pairs.parquet   PAIR_COLUMNS
+    items.parquet   ITEM_COLUMNS
+    start/          sentence-transformers folder to start from
+    events.jsonl    one TrainingEvent a line (also on standard output)
+    checkpoints/    to resume from
+    encoder/        the trained sentence-transformers folder
+    artefact/       the encoder to ship: see ENCODER_FILES
+
+The folder is all the trainer needs: it can be carried to another machine and back.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+#: pairs.parquet. ``verdict`` is ``match``, ``variant`` or ``none`` (shown and turned down);
+#: ``role`` is ``train`` or ``validation``; one row per (listing, item).
+PAIR_COLUMNS = ("listing_id", "listing_text", "item_id", "verdict", "weight", "role")
+#: items.parquet: every item a pair names and a sample of the catalogue around them.
+ITEM_COLUMNS = ("item_id", "item_text")
+#: An encoder folder as the engine loads it. ``encoder.onnx`` takes ``input_ids`` and
+#: ``attention_mask`` (int64, [batch, tokens]) and returns ``embedding`` (float32, [batch, d], unit).
+ENCODER_FILES = (
+    "encoder.onnx",
+    "encoder.int8.onnx",
+    "encoder.fp16.onnx",
+    "tokenizer.json",
+    "encoder.json",
+)
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EncoderInfo(_Message):
+    """``encoder.json``: how to feed the encoder and what it was made from."""
+
+    dimension: int
+    max_tokens: int
+    pad_token_id: int = 0
+    source: str
+    source_sha256: str
+    parity: dict[str, float] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)
+
+
+class TrainingJob(_Message):
+    """``job.json``."""
+
+    format: Literal[1] = 1
+    run_id: str
+    recipe: str = "default"
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = None
+
+
+class TrainingStarted(_Message):
+    """The trainer has read its job. ``resumed_from`` is the step of the checkpoint, or 0."""
+
+    event: Literal["started"] = "started"
+    run_id: str
+    device: str
+    precision: str
+    pairs: int
+    items: int
+    total_steps: int
+    resumed_from: int = 0
+
+
+class TrainingProgress(_Message):
+    """One reported step. ``losses`` holds the named parts of ``loss``."""
+
+    event: Literal["progress"] = "progress"
+    step: int
+    total_steps: int
+    loss: float
+    losses: dict[str, float] = Field(default_factory=dict)
+    learning_rate: float
+    pairs_per_second: float
+    eta_seconds: float
+
+
+class TrainingEvaluated(_Message):
+    """Validation inside the trainer (torch module, similarity only): coverage at precision."""
+
+    event: Literal["evaluated"] = "evaluated"
+    step: int
+    metrics: dict[str, float]
+
+
+class TrainingCheckpoint(_Message):
+    """A checkpoint is complete on disk."""
+
+    event: Literal["checkpoint"] = "checkpoint"
+    step: int
+
+
+class TrainingNotice(_Message):
+    """Something worth a line: a smaller batch after out-of-memory, a skipped pair."""
+
+    event: Literal["notice"] = "notice"
+    message: str
+
+
+class TrainingExported(_Message):
+    """The encoder folder is written; ``parity`` is the least cosine to the torch module per variant."""
+
+    event: Literal["exported"] = "exported"
+    parity: dict[str, float]
+
+
+class TrainingFinished(_Message):
+    """The run ended well."""
+
+    event: Literal["finished"] = "finished"
+    step: int
+    seconds: float
+    metrics: dict[str, float] = Field(default_factory=dict)
+
+
+class TrainingCancelled(_Message):
+    """The run was asked to stop; it can be resumed from ``step``."""
+
+    event: Literal["cancelled"] = "cancelled"
+    step: int
+
+
+class TrainingFailed(_Message):
+    """The run failed; ``kind`` tells whose fault it is (input, environment, bug)."""
+
+    event: Literal["failed"] = "failed"
+    kind: Literal["input", "environment", "bug"]
+    message: str
+
+
+TrainingEvent = Annotated[
+    TrainingStarted
+    | TrainingProgress
+    | TrainingEvaluated
+    | TrainingCheckpoint
+    | TrainingNotice
+    | TrainingExported
+    | TrainingFinished
+    | TrainingCancelled
+    | TrainingFailed,
+    Field(discriminator="event"),
+]
+
+TRAINING_EVENT: TypeAdapter[TrainingEvent] = TypeAdapter(TrainingEvent)
+
+
+def parse_training_event(line: str) -> TrainingEvent | None:
+    """One line of ``events.jsonl`` as an event; None for a line that is not one (a library's chatter)."""
+    line = line.strip()
+    if not line.startswith("{"):
+        return None
+    try:
+        return TRAINING_EVENT.validate_json(line)
+    except ValueError:
+        return None

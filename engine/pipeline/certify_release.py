@@ -1,0 +1,212 @@
+"""Decisions to matcher, threshold and certificate."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.automation.certificate import Audits, Estimates, Population, certify, zone_floor
+from engine.automation.evidence import EVIDENCE_NAMES
+from engine.automation.matcher import FittedMatcher, LearningSet, fit_matcher
+from engine.backends.onnx_matcher import OnnxMatcher
+from engine.contracts import (
+    ANSWERING_VERDICTS,
+    Certificate,
+    CertificateKind,
+    Decision,
+    Progress,
+    Stream,
+    Verdict,
+)
+from engine.pipeline.evidence_blocks import BLOCK, EvidenceBlocks
+from engine.pipeline.random_stream import coins
+from engine.pipeline.score_listings import LoadedRelease, Scores, score_listings
+from engine.pipeline.search_side import SearchSide
+from engine.retrieval.aliases import AliasIndex
+from engine.settings import WorkspaceSettings
+from engine.store import Store
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Refit:
+    """A matcher refitted to the decisions in force, certified, and every listing scored with it."""
+
+    release: LoadedRelease
+    fitted: FittedMatcher | None
+    scores: Scores
+    decisions: int
+    alias_listing_ids: Ints
+    alias_item_ids: Ints
+    zone_floor: float | None
+
+
+def learning_decisions(decisions: list[Decision]) -> list[Decision]:
+    """Those that teach: every stream but the random one, answered."""
+    return [d for d in decisions if d.stream != Stream.RANDOM and d.verdict in ANSWERING_VERDICTS]
+
+
+def refit(
+    store: Store,
+    search: SearchSide,
+    blocks: EvidenceBlocks,
+    settings: WorkspaceSettings,
+    *,
+    release_id: str,
+    precision: float,
+    delta: float,
+) -> Generator[Progress, None, Refit]:
+    """Fit the matcher on the learning stream, certify it on the random stream."""
+    yield from blocks.prepare()
+    with store.reading() as uow:
+        decisions = uow.decisions.in_force()
+        active = uow.aliases.active(settings.aliases_per_item)
+    aliases = load_aliases(
+        store,
+        search,
+        np.asarray([a.listing_id for a in active], np.int64),
+        np.asarray([a.item_id for a in active], np.int64),
+    )
+    yield Progress("fitting the matcher", 0, 1)
+    teaching = learning_decisions(decisions)
+    fitted = fit_matcher(_learning_set(search, blocks, aliases, teaching))
+    yield Progress("fitting the matcher", 1, 1)
+    loaded = LoadedRelease(
+        id=release_id,
+        search=search,
+        matcher=OnnxMatcher(fitted.graph) if fitted else None,
+        aliases=aliases,
+        certificate=None,
+        none_certificate=None,
+    )
+    scores = yield from score_listings(loaded, blocks, shown=settings.shown_candidates)
+    match: Certificate | None = None
+    none: Certificate | None = None
+    floor: float | None = None
+    if fitted is not None:
+        match, none, floor = _certificates(store, fitted, scores, decisions, precision=precision, delta=delta)
+    return Refit(
+        release=LoadedRelease(
+            id=release_id,
+            search=search,
+            matcher=loaded.matcher,
+            aliases=aliases,
+            certificate=match,
+            none_certificate=none,
+        ),
+        fitted=fitted,
+        scores=scores,
+        decisions=len(decisions),
+        alias_listing_ids=np.asarray([a.listing_id for a in active], np.int64),
+        alias_item_ids=np.asarray([a.item_id for a in active], np.int64),
+        zone_floor=floor,
+    )
+
+
+def load_aliases(store: Store, search: SearchSide, listing_ids: Ints, item_ids: Ints) -> AliasIndex | None:
+    """The aliases of a release with texts and vectors; None where there are none."""
+    if not len(listing_ids):
+        return None
+    with store.reading() as uow:
+        found = {}
+        for start in range(0, len(listing_ids), 500):
+            found.update(uow.listings.get_many(listing_ids[start : start + 500].tolist()))
+    here = np.asarray([int(i) in found for i in listing_ids], dtype=bool)
+    listing_ids, item_ids = listing_ids[here], item_ids[here]
+    texts = [search.recipe.text(found[int(i)]) for i in listing_ids]
+    for _ in search.vectors.encode_missing(texts, search.encoder, stage="encoding aliases"):
+        pass
+    return AliasIndex.build(
+        search.index, listing_ids.tolist(), item_ids.tolist(), texts, search.vectors.vectors(texts)
+    )
+
+
+def _learning_set(
+    search: SearchSide, blocks: EvidenceBlocks, aliases: AliasIndex | None, teaching: list[Decision]
+) -> LearningSet:
+    by_block: dict[int, list[Decision]] = defaultdict(list)
+    for decision in teaching:
+        by_block[(decision.listing_id - 1) // BLOCK].append(decision)
+    listing, evidence, positive = [], [], []
+    for number, some in sorted(by_block.items()):
+        block = blocks.read(number, aliases)
+        answer = {d.listing_id: d.item_id if d.verdict == Verdict.MATCH else 0 for d in some}
+        ids = block.listing_ids[block.listing_row]
+        mine = np.isin(ids, np.fromiter(answer, dtype=np.int64, count=len(answer)))
+        ids = ids[mine]
+        listing.append(ids)
+        evidence.append(block.evidence[mine])
+        items = search.index.ids[block.item_row[mine]]
+        positive.append(items == np.asarray([answer[int(i)] or 0 for i in ids], dtype=np.int64))
+    if not listing:
+        return LearningSet(
+            np.zeros(0, np.int64), np.zeros((0, len(EVIDENCE_NAMES)), np.float32), np.zeros(0, bool)
+        )
+    return LearningSet(np.concatenate(listing), np.concatenate(evidence), np.concatenate(positive))
+
+
+def _certificates(
+    store: Store,
+    fitted: FittedMatcher,
+    scores: Scores,
+    decisions: list[Decision],
+    *,
+    precision: float,
+    delta: float,
+) -> tuple[Certificate, Certificate, float | None]:
+    with store.reading() as uow:
+        reserve_ids, reserve_inclusion = uow.listings.reserve()
+    rows = scores.rows_of(reserve_ids)
+    # A feed nobody has drawn from says nothing about itself and is not what is certified here.
+    known = rows >= 0
+    reserve_ids, reserve_inclusion, rows = reserve_ids[known], reserve_inclusion[known], rows[known]
+    inclusion_of = dict(zip(reserve_ids.tolist(), reserve_inclusion.tolist(), strict=True))
+
+    audits = [
+        d
+        for d in decisions
+        if d.stream == Stream.RANDOM and d.draw_id is not None and inclusion_of.get(d.listing_id, 0.0) > 0
+    ]
+    audit_rows = scores.rows_of(np.asarray([d.listing_id for d in audits], dtype=np.int64))
+    inclusion = np.asarray([inclusion_of[d.listing_id] for d in audits], dtype=np.float64)
+    coin = coins(np.asarray([d.draw_id for d in audits], dtype=np.int64))
+    answered = np.asarray([d.verdict in ANSWERING_VERDICTS for d in audits], dtype=bool)
+    matched = np.asarray([d.verdict == Verdict.MATCH for d in audits], dtype=bool)
+    items = np.asarray([d.item_id or 0 for d in audits], dtype=np.int64)
+
+    def certificate(
+        kind: CertificateKind,
+        of_all: npt.NDArray[np.float32],
+        learnt: npt.NDArray[np.float32],
+        learnt_right: npt.NDArray[np.bool_],
+        right: npt.NDArray[np.bool_],
+    ) -> tuple[Certificate, float | None]:
+        estimates = Estimates(learnt.astype(np.float64), learnt_right)
+        population = Population(of_all[rows].astype(np.float64), reserve_inclusion)
+        # "Unsure" and "bad listing" count as wrong: an automated answer there helped nobody.
+        judged = Audits(of_all[audit_rows].astype(np.float64), right & answered, inclusion, coin)
+        return (
+            certify(estimates, judged, population, precision=precision, delta=delta, kind=kind),
+            zone_floor(estimates, population, precision=precision),
+        )
+
+    match, floor = certificate(
+        CertificateKind.MATCH,
+        scores.best_confidence,
+        fitted.confidence,
+        fitted.right,
+        matched & (items == scores.best_item[audit_rows]),
+    )
+    none, _ = certificate(
+        CertificateKind.NONE,
+        scores.none_confidence,
+        fitted.none_confidence,
+        fitted.none_right,
+        ~matched,
+    )
+    return match, none, floor

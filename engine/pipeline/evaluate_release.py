@@ -1,0 +1,105 @@
+"""Challenger against champion, through the production path on the shipped artefacts."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+
+from engine.contracts import Comparison, Progress, Route
+from engine.learning.evaluate import (
+    NOT_AUTOMATED,
+    EvaluationLabels,
+    MeasuredRelease,
+    answer_of,
+    compare,
+    held_out,
+    right_items,
+)
+from engine.pipeline.match_listings import all_placements
+from engine.pipeline.release_shelf import ReleaseShelf
+from engine.pipeline.score_listings import LoadedRelease, Scores, score_listings
+from engine.settings import WorkspaceSettings
+from engine.store import Store
+
+
+def measure(
+    store: Store, shelf: ReleaseShelf, release: LoadedRelease, settings: WorkspaceSettings
+) -> Generator[Progress, None, MeasuredRelease]:
+    """What a release would do with every listing, and how it does on held-out decisions."""
+    scores = yield from score_listings(release, shelf.blocks(release.search), shown=settings.shown_candidates)
+    answers: list[int] = []
+    settled = 0
+    for placements in all_placements(store, release, scores):
+        answers.extend(answer_of(placement) for placement in placements)
+        settled += sum(placement.route != Route.REVIEW for placement in placements)
+        yield Progress("comparing", len(answers), len(scores.listing_ids))
+    total = max(1, len(scores.listing_ids))
+    certificate = release.certificate
+    return MeasuredRelease(
+        release_id=release.id,
+        labels=labels_of(store, scores),
+        threshold=certificate.threshold if certificate else None,
+        certified_coverage=certificate.expected_coverage if certificate else 0.0,
+        automation_rate=settled / total,
+        answers=np.asarray(answers, dtype=np.int64) if answers else np.full(0, NOT_AUTOMATED, np.int64),
+    )
+
+
+def labels_of(store: Store, scores: Scores) -> EvaluationLabels:
+    """The held-out decisions of the workspace as one release sees them."""
+    with store.reading() as uow:
+        decisions = held_out(uow.decisions.in_force())
+    rows = scores.rows_of(np.asarray([d.listing_id for d in decisions], dtype=np.int64))
+    decisions = [d for d, row in zip(decisions, rows, strict=True) if row >= 0]
+    rows = rows[rows >= 0]
+    right = right_items(decisions)
+    return EvaluationLabels(
+        listing_ids=scores.listing_ids[rows],
+        confidence=scores.best_confidence[rows].astype(np.float64),
+        best_right=(scores.best_item[rows] == right) & (right > 0),
+        similarity=scores.top_similarity[rows].astype(np.float64),
+        similarity_right=(scores.top_similarity_item[rows] == right) & (right > 0),
+    )
+
+
+def compare_releases(
+    store: Store, shelf: ReleaseShelf, settings: WorkspaceSettings, *, champion: str, challenger: str
+) -> Generator[Progress, None, Comparison]:
+    """Measure both and let the gate judge."""
+    measured = []
+    listing_ids = np.zeros(0, np.int64)
+    for release_id in (champion, challenger):
+        release = yield from shelf.open(release_id, settings)
+        measured.append((yield from measure(store, shelf, release, settings)))
+        listing_ids = yield from _listing_ids(shelf, release)
+    segments = _segments(store, listing_ids)
+    with store.reading() as uow:
+        return compare(
+            uow,
+            champion=measured[0],
+            challenger=measured[1],
+            listing_ids=listing_ids,
+            segments=segments,
+            max_segment_drop=settings.max_segment_drop,
+            max_contradiction_share=settings.max_contradiction_share,
+        )
+
+
+def _listing_ids(shelf: ReleaseShelf, release: LoadedRelease) -> Generator[Progress, None, np.ndarray]:
+    blocks = shelf.blocks(release.search)
+    numbers = yield from blocks.prepare()
+    ids = [blocks.read(number).listing_ids for number in numbers]
+    return np.concatenate(ids) if ids else np.zeros(0, np.int64)
+
+
+def _segments(store: Store, listing_ids: np.ndarray) -> list[str]:
+    """The segment of every listing: its category, else its feed."""
+    names: list[str] = []
+    with store.reading() as uow:
+        feeds = {feed.id: feed.name for feed in uow.feeds.all()}
+        for start in range(0, len(listing_ids), 500):
+            ids = [int(i) for i in listing_ids[start : start + 500]]
+            found = uow.listings.get_many(ids)
+            names.extend(found[i].category or feeds.get(found[i].feed_id, "") for i in ids)
+    return names

@@ -1,0 +1,183 @@
+"""Retrieval and evidence of every listing, in blocks of consecutive numbers kept on disk.
+
+A refit of the matcher reads the blocks and multiplies; only new or changed listings are retrieved
+again. A block is written to a temporary file and renamed, so a killed process leaves whole blocks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.automation.evidence import EVIDENCE_NAMES, Pairs, add_margins, column
+from engine.contracts import Listing, Progress
+from engine.pipeline.search_side import SearchSide
+from engine.retrieval.aliases import AliasIndex
+from engine.retrieval.candidates import find_candidates, paired_similarity
+from engine.store import Store
+
+BLOCK = 4096
+_ALIAS_NEIGHBOURS = 5
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceBlock:
+    """Evidence of up to :data:`BLOCK` listings; ``listing_row`` points into ``listing_ids``."""
+
+    number: int
+    listing_ids: Ints
+    listing_row: Ints
+    item_row: Ints
+    evidence: Floats
+
+
+def _fingerprint(listing: Listing, text: str) -> int:
+    """What evidence depends on, of a listing, as 64 bits."""
+    parts = "\x1f".join((text, listing.brand, listing.category, listing.gtin, repr(listing.price)))
+    return int.from_bytes(hashlib.blake2b(parts.encode(), digest_size=8).digest(), "little")
+
+
+class EvidenceBlocks:
+    """The blocks of one search side.
+
+    Args:
+        store: where listings are read.
+        search: what they are compared with.
+        folder: where blocks are kept.
+    """
+
+    def __init__(self, store: Store, search: SearchSide, folder: Path) -> None:
+        self._store = store
+        self._search = search
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def numbers(self) -> list[int]:
+        """Numbers of the blocks that hold listings, ascending."""
+        numbers: list[int] = []
+        with self._store.reading() as uow:
+            after = 0
+            while page := uow.listings.page(after_id=after, limit=1):
+                numbers.append((page[0].id - 1) // BLOCK)
+                after = (numbers[-1] + 1) * BLOCK
+        return numbers
+
+    def _listings(self, number: int) -> list[Listing]:
+        last = (number + 1) * BLOCK
+        with self._store.reading() as uow:
+            page = uow.listings.page(after_id=number * BLOCK, limit=BLOCK)
+        return [listing for listing in page if listing.id <= last]
+
+    def prepare(self) -> Generator[Progress, None, list[int]]:
+        """Compute what is missing or stale; returns the block numbers."""
+        numbers = self.numbers()
+        for done, number in enumerate(numbers):
+            yield from self._prepare_block(number)
+            yield Progress("finding candidates", done + 1, len(numbers))
+        return numbers
+
+    def _prepare_block(self, number: int) -> Iterator[Progress]:
+        listings = self._listings(number)
+        texts = [self._search.recipe.text(listing) for listing in listings]
+        prints = np.fromiter(map(_fingerprint, listings, texts), dtype=np.uint64, count=len(listings))
+        ids = np.asarray([listing.id for listing in listings], dtype=np.int64)
+        path = self._path(number)
+        if path.exists():
+            with np.load(path, allow_pickle=False) as kept:
+                if np.array_equal(kept["listing_ids"], ids) and np.array_equal(kept["prints"], prints):
+                    return
+        search = self._search
+        yield from search.vectors.encode_missing(texts, search.encoder, stage="encoding listings")
+        vectors = search.vectors.vectors(texts)
+        found = find_candidates(
+            search.index,
+            vectors,
+            texts,
+            neighbours=search.neighbours,
+            lexical_neighbours=search.lexical_neighbours,
+        )
+        nothing = np.zeros(len(found), dtype=np.float32)
+        pairs = Pairs(found.listing_row, found.item_row, found.similarity, found.lexical, nothing, nothing)
+        evidence = search.evidence.evidence(listings, texts, pairs)
+        temporary = path.with_suffix(".writing.npz")
+        np.savez(
+            temporary,
+            listing_ids=ids,
+            prints=prints,
+            listing_row=found.listing_row.astype(np.int32),
+            item_row=found.item_row.astype(np.int32),
+            evidence=evidence,
+        )
+        os.replace(temporary, path)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"block-{number:06d}.npz"
+
+    def read(self, number: int, aliases: AliasIndex | None = None) -> EvidenceBlock:
+        """A prepared block, with the aliases' evidence where there are aliases."""
+        with np.load(self._path(number), allow_pickle=False) as kept:
+            block = EvidenceBlock(
+                number=number,
+                listing_ids=kept["listing_ids"],
+                listing_row=kept["listing_row"].astype(np.int64),
+                item_row=kept["item_row"].astype(np.int64),
+                evidence=kept["evidence"],
+            )
+        if aliases is None or not len(aliases):
+            return block
+        return self._with_aliases(block, aliases)
+
+    def _with_aliases(self, block: EvidenceBlock, aliases: AliasIndex) -> EvidenceBlock:
+        search = self._search
+        wanted = set(block.listing_ids.tolist())
+        listings = [listing for listing in self._listings(block.number) if listing.id in wanted]
+        texts = [search.recipe.text(listing) for listing in listings]
+        vectors = search.vectors.vectors(texts)
+        lexical = search.index.lexical.vectors(texts)
+
+        # Items that only an alias leads to become candidates too.
+        width = len(search.index.ids)
+        near_listing, near_item = aliases.nearest_items(block.listing_ids, vectors, _ALIAS_NEIGHBOURS)
+        known = block.listing_row * width + block.item_row
+        fresh = np.setdiff1d(near_listing * width + near_item, known)
+        added_listing, added_item = fresh // width, fresh % width
+        added = self._pair_evidence(listings, texts, vectors, added_listing, added_item)
+
+        listing_row = np.concatenate([block.listing_row, added_listing])
+        item_row = np.concatenate([block.item_row, added_item])
+        order = np.lexsort((item_row, listing_row))
+        listing_row, item_row = listing_row[order], item_row[order]
+        evidence = np.concatenate([block.evidence, added])[order]
+        similarity, characters = aliases.best(block.listing_ids, vectors, lexical, listing_row, item_row)
+        evidence[:, column("alias_similarity")] = similarity
+        evidence[:, column("alias_lexical")] = characters
+        add_margins(evidence, listing_row)
+        return EvidenceBlock(block.number, block.listing_ids, listing_row, item_row, evidence)
+
+    def _pair_evidence(
+        self, listings: list[Listing], texts: list[str], vectors: Floats, listing_row: Ints, item_row: Ints
+    ) -> Floats:
+        if not len(listing_row):
+            return np.zeros((0, len(EVIDENCE_NAMES)), dtype=np.float32)
+        search = self._search
+        rows, where = np.unique(listing_row, return_inverse=True)
+        some = [texts[row] for row in rows]
+        nothing = np.zeros(len(listing_row), dtype=np.float32)
+        pairs = Pairs(
+            listing_row=where.astype(np.int64),
+            item_row=item_row,
+            similarity=paired_similarity(vectors, listing_row, search.index.dense.vectors, item_row),
+            lexical=search.index.lexical.paired(some, where.astype(np.int64), item_row),
+            alias_similarity=nothing,
+            alias_lexical=nothing,
+        )
+        return search.evidence.evidence([listings[row] for row in rows], some, pairs)

@@ -1,0 +1,93 @@
+"""Scores to routes: the placement of every listing, written to the store in short transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.automation.routing import Thresholds, place
+from engine.contracts import Placement, Progress
+from engine.pipeline.score_listings import LoadedRelease, Scores
+from engine.review.priorities import gain_priorities
+from engine.store import Store, UnitOfWork
+
+#: Listings per transaction: a reviewer's decision waits at most for one of these.
+_BATCH = 500
+
+
+def thresholds_of(release: LoadedRelease) -> Thresholds:
+    """What the release's certificates allow."""
+    return Thresholds(
+        match=release.certificate.threshold if release.certificate else None,
+        none=release.none_certificate.threshold if release.none_certificate else None,
+        has_matcher=release.matcher is not None,
+    )
+
+
+def place_rows(
+    uow: UnitOfWork, release: LoadedRelease, scores: Scores, rows: npt.NDArray[np.int64]
+) -> list[Placement]:
+    """Placements of some rows of ``scores``."""
+    ids = scores.listing_ids[rows].tolist()
+    keys = uow.listings.text_keys(ids)
+    memory = uow.aliases.memory(sorted(set(keys.values())))
+    thresholds = thresholds_of(release)
+    return [
+        place(
+            listing_id,
+            scores.candidates(int(row)),
+            none_confidence=float(scores.none_confidence[row]),
+            thresholds=thresholds,
+            remembered_item=memory.get(keys.get(listing_id, "")),
+        )
+        for listing_id, row in zip(ids, rows, strict=True)
+    ]
+
+
+def all_placements(store: Store, release: LoadedRelease, scores: Scores) -> Iterator[list[Placement]]:
+    """Placements of every scored listing in batches, without writing them."""
+    for start in range(0, len(scores.listing_ids), 4096):
+        rows = np.arange(start, min(start + 4096, len(scores.listing_ids)))
+        with store.reading() as uow:
+            yield place_rows(uow, release, scores, rows)
+
+
+def write_placements(
+    store: Store, release: LoadedRelease, scores: Scores, *, feed_id: int | None
+) -> Generator[Progress, None, int]:
+    """Route every scored listing (of one feed, or all); returns how many were placed.
+
+    Closing the iterator keeps the batches that were written.
+    """
+    priorities = _priorities(release, scores)
+    rows = np.arange(len(scores.listing_ids))
+    if feed_id is not None:
+        with store.reading() as uow:
+            members = uow.listings.feed_listing_ids(feed_id)
+        rows = np.flatnonzero(np.isin(scores.listing_ids, members))
+    for start in range(0, len(rows), _BATCH):
+        batch = rows[start : start + _BATCH]
+        with store.writing() as uow:
+            placements = place_rows(uow, release, scores, batch)
+            uow.listings.save_placements(release.id, placements, priorities[batch].tolist())
+        yield Progress("routing", min(start + _BATCH, len(rows)), len(rows))
+    return len(rows)
+
+
+def _priorities(release: LoadedRelease, scores: Scores) -> npt.NDArray[np.float64]:
+    if not len(scores.listing_ids):
+        return np.zeros(0)
+    _, family, sizes = np.unique(scores.best_item, return_inverse=True, return_counts=True)
+    threshold = thresholds_of(release).match
+    return np.asarray(
+        gain_priorities(
+            scores.best_confidence,
+            scores.none_confidence,
+            scores.margin,
+            sizes[family],
+            threshold,
+            scores.best_item,
+        )
+    )

@@ -1,0 +1,53 @@
+"""The random stream: listings drawn from the reserve, blind, with a probability that is kept.
+
+The reserve is a share of every feed fixed by lot at import; the learning stream never touches it.
+A round draws uniformly from the reserve inside the zone where automation may happen one day, and
+adds what it did to the inclusion probability of every reserve listing of that zone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.store import UnitOfWork
+
+POLICY = "reserve-zone-1"
+
+
+def draw(
+    uow: UnitOfWork,
+    count: int,
+    *,
+    feed_id: int | None,
+    zone_floor: float | None,
+    release_id: str | None,
+    seed: int,
+) -> list[int]:
+    """Draw up to ``count`` listings; returns the draw numbers.
+
+    Args:
+        uow: a writing unit of work.
+        count: how many listings to draw.
+        feed_id: draw from one feed, or from all.
+        zone_floor: least confidence of the zone; None = everything matched.
+        release_id: the champion whose confidences define the zone.
+        seed: makes a replay repeatable; the round's number is mixed in.
+    """
+    zone = uow.listings.reserve_zone(feed_id=feed_id, min_confidence=zone_floor)
+    if not len(zone.undrawn) or count <= 0:
+        return []
+    taken = min(count, len(zone.undrawn))
+    probability = taken / len(zone.undrawn)
+    generator = np.random.default_rng([seed, uow.draws.count()])
+    chosen = np.sort(generator.choice(zone.undrawn, size=taken, replace=False))
+    uow.listings.raise_inclusion(feed_id=feed_id, min_confidence=zone_floor, probability=probability)
+    return uow.draws.add([int(i) for i in chosen], probability, POLICY, release_id, zone_floor)
+
+
+def coins(draw_ids: np.ndarray) -> np.ndarray:
+    """A uniform number in [0, 1) for every draw, fixed by its number alone (splitmix64)."""
+    z = draw_ids.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    return np.asarray(z / np.float64(2**64))

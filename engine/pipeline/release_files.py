@@ -1,0 +1,181 @@
+"""Releases on disk: written to a temporary folder, synced, renamed; verified before they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.contracts import Certificate, CertificateKind, ReleaseManifest
+from engine.contracts.training import ENCODER_FILES
+from engine.errors import ArtefactDamagedError, DiskFullError
+
+MANIFEST = "manifest.json"
+ENCODER_FOLDER = "encoder"
+MATCHER = "matcher.onnx"
+CERTIFICATE = "certificate.json"
+ALIASES = "aliases.npz"
+
+Ints = npt.NDArray[np.int64]
+
+
+def sha256_of(path: Path) -> str:
+    """Hex sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Share a file's bytes where the file system can, copy them where not."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+class ReleaseDraft:
+    """A release being written. Nothing is visible under its name before :meth:`publish`."""
+
+    def __init__(self, releases: Path, release_id: str) -> None:
+        self.id = release_id
+        self._target = releases / release_id
+        self.folder = releases / f".writing-{release_id}"
+        releases.mkdir(parents=True, exist_ok=True)
+        # What an earlier process was killed over is not worth keeping: a release can be rebuilt.
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+
+    def discard(self) -> None:
+        """Drop the draft."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def add_encoder(self, folder: Path) -> None:
+        """Take an encoder folder's files."""
+        target = self.folder / ENCODER_FOLDER
+        target.mkdir()
+        for name in ENCODER_FILES:
+            link_or_copy(folder / name, target / name)
+
+    def add_files(self, folder: Path, names: list[str]) -> None:
+        """Take files of another release as they are."""
+        for name in names:
+            if (folder / name).exists():
+                link_or_copy(folder / name, self.folder / name)
+
+    def add_matcher(self, graph: bytes | None) -> None:
+        """Write ``matcher.onnx``; None writes nothing."""
+        if graph is not None:
+            (self.folder / MATCHER).write_bytes(graph)
+
+    def add_aliases(self, listing_ids: Ints, item_ids: Ints) -> None:
+        """Write which confirmed listings stand for which items in this release."""
+        np.savez(self.folder / ALIASES, listing_ids=listing_ids, item_ids=item_ids)
+
+    def add_certificates(self, match: Certificate | None, none: Certificate | None) -> None:
+        """Write ``certificate.json``."""
+        document = {
+            "match": asdict(match) if match else None,
+            "none": asdict(none) if none else None,
+        }
+        (self.folder / CERTIFICATE).write_text(json.dumps(document, indent=2))
+
+    def publish(self, manifest: ReleaseManifest, known: dict[str, str]) -> ReleaseManifest:
+        """Hash, sync and rename into place.
+
+        Args:
+            manifest: everything but ``files``.
+            known: sha256 of files that were taken over from another release.
+        """
+        files = {}
+        for path in sorted(self.folder.rglob("*")):
+            if path.is_file():
+                name = path.relative_to(self.folder).as_posix()
+                files[name] = known.get(name) or sha256_of(path)
+        complete = manifest.model_copy(update={"files": files})
+        try:
+            (self.folder / MANIFEST).write_text(complete.model_dump_json(indent=2))
+            for path in self.folder.rglob("*"):
+                _sync(path)
+            _sync(self.folder)
+            if self._target.exists():
+                # A release of this number that the database never heard of: a killed process's.
+                shutil.rmtree(self._target)
+            self.folder.rename(self._target)
+            _sync(self._target.parent)
+        except OSError as error:
+            self.discard()
+            raise DiskFullError(
+                f"release {self.id} could not be written: {error.strerror or error}"
+            ) from error
+        return complete
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_manifest(folder: Path) -> ReleaseManifest:
+    """The manifest of a release folder.
+
+    Raises:
+        ArtefactDamagedError: it is missing or not a manifest.
+    """
+    try:
+        return ReleaseManifest.model_validate_json((folder / MANIFEST).read_text())
+    except (OSError, ValueError) as error:
+        raise ArtefactDamagedError(
+            f"release {folder.name} cannot be read ({folder / MANIFEST}); roll back to another release"
+        ) from error
+
+
+def verify_files(folder: Path, manifest: ReleaseManifest) -> None:
+    """Compare every file with the manifest, but for the encoder's, which its loader verifies.
+
+    Raises:
+        ArtefactDamagedError: a file is missing or differs.
+    """
+    for name, expected in manifest.files.items():
+        if name.startswith(f"{ENCODER_FOLDER}/"):
+            continue
+        path = folder / name
+        if not path.exists() or sha256_of(path) != expected:
+            raise ArtefactDamagedError(
+                f"release {folder.name} is damaged: {name} is not the file that was written; "
+                "roll back to another release"
+            )
+
+
+def read_certificates(folder: Path) -> tuple[Certificate | None, Certificate | None]:
+    """``(match, none)`` certificates of a release folder."""
+    path = folder / CERTIFICATE
+    if not path.exists():
+        return None, None
+    document = json.loads(path.read_text())
+
+    def certificate(fields: dict[str, object] | None) -> Certificate | None:
+        if not fields:
+            return None
+        return Certificate(**{**fields, "kind": CertificateKind(str(fields["kind"]))})  # type: ignore[arg-type]
+
+    return certificate(document["match"]), certificate(document["none"])
+
+
+def read_aliases(folder: Path) -> tuple[Ints, Ints]:
+    """``(listing ids, item ids)`` of the aliases a release was certified with."""
+    path = folder / ALIASES
+    if not path.exists():
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    with np.load(path, allow_pickle=False) as arrays:
+        return arrays["listing_ids"], arrays["item_ids"]

@@ -1,0 +1,223 @@
+"""The releases of a workspace: opened for use, and new ones written."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from engine.automation.evidence import EVIDENCE_NAMES
+from engine.backends.onnx_encoder import OnnxEncoder
+from engine.backends.onnx_matcher import OnnxMatcher
+from engine.contracts import Certificate, Progress, ReleaseManifest
+from engine.pipeline import release_files as files
+from engine.pipeline.certify_release import Refit, load_aliases
+from engine.pipeline.evidence_blocks import EvidenceBlocks
+from engine.pipeline.score_listings import LoadedRelease
+from engine.pipeline.search_side import (
+    SearchSide,
+    TextRecipe,
+    build_search_side,
+    encode_items,
+    evidence_folder,
+    read_items,
+    search_key,
+    vector_folder,
+)
+from engine.retrieval.encode import VectorCache
+from engine.retrieval.item_index import GRAPH_FILE, ITEM_FILES, ItemIndex
+from engine.settings import WorkspaceSettings
+from engine.store import Store
+
+#: Search sides kept in memory: the champion's and the challenger's.
+_KEPT_IN_MEMORY = 2
+
+Origin = Literal["base", "training", "refit", "reindex"]
+
+
+class ReleaseShelf:
+    """Opens and writes the releases of one workspace folder."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.folder = store.folder / "releases"
+        self._encoders: OrderedDict[str, OnnxEncoder] = OrderedDict()
+        self._sides: OrderedDict[str, SearchSide] = OrderedDict()
+
+    def folder_of(self, release_id: str) -> Path:
+        """Where a release's files are."""
+        return self.folder / release_id
+
+    def manifest(self, release_id: str) -> ReleaseManifest:
+        """A release's manifest."""
+        return files.read_manifest(self.folder_of(release_id))
+
+    def encoder(self, folder: Path) -> OnnxEncoder:
+        """An encoder folder, loaded and verified once."""
+        key = files.sha256_of(folder / "encoder.json")
+        if key not in self._encoders:
+            self._encoders[key] = OnnxEncoder.load(folder)
+            while len(self._encoders) > _KEPT_IN_MEMORY:
+                self._encoders.popitem(last=False)
+        self._encoders.move_to_end(key)
+        return self._encoders[key]
+
+    def search_side(
+        self, encoder_folder: Path, settings: WorkspaceSettings, *, release: str | None = None
+    ) -> Generator[Progress, None, SearchSide]:
+        """Encoder and catalogue as they are now; the index is read from ``release`` where it fits."""
+        encoder = self.encoder(encoder_folder)
+        recipe = TextRecipe.of(settings)
+        with self._store.reading() as uow:
+            revision = uow.items.revision()
+        key = search_key(encoder.sha256, revision, recipe, settings)
+        if key in self._sides:
+            self._sides.move_to_end(key)
+            return self._sides[key]
+        items, revision = read_items(self._store)
+        key = search_key(encoder.sha256, revision, recipe, settings)
+        vectors = VectorCache(vector_folder(self._store.folder, encoder.sha256), encoder.dimension)
+        yield from encode_items([recipe.text(item) for item in items], vectors, encoder)
+        yield Progress("indexing the catalogue", 0, len(items))
+        load = None
+        if release is not None and self.manifest(release).catalogue_revision == revision:
+            folder = self.folder_of(release)
+
+            def load() -> ItemIndex:
+                return ItemIndex.load(folder)
+
+        side = build_search_side(
+            items,
+            key=key,
+            encoder=encoder,
+            vectors=vectors,
+            recipe=recipe,
+            settings=settings,
+            load_index=load,
+        )
+        yield Progress("indexing the catalogue", len(items), len(items))
+        self._sides[key] = side
+        while len(self._sides) > _KEPT_IN_MEMORY:
+            self._sides.popitem(last=False)
+        return side
+
+    def blocks(self, search: SearchSide) -> EvidenceBlocks:
+        """The evidence of a search side."""
+        return EvidenceBlocks(self._store, search, evidence_folder(self._store.folder, search.key))
+
+    def open(self, release_id: str, settings: WorkspaceSettings) -> Generator[Progress, None, LoadedRelease]:
+        """A release, verified and ready to score over the catalogue as it is now."""
+        folder = self.folder_of(release_id)
+        files.verify_files(folder, files.read_manifest(folder))
+        search = yield from self.search_side(folder / files.ENCODER_FOLDER, settings, release=release_id)
+        certificate, none_certificate = files.read_certificates(folder)
+        listing_ids, item_ids = files.read_aliases(folder)
+        return LoadedRelease(
+            id=release_id,
+            search=search,
+            matcher=OnnxMatcher.load(folder / files.MATCHER) if (folder / files.MATCHER).exists() else None,
+            aliases=load_aliases(self._store, search, listing_ids, item_ids),
+            certificate=certificate,
+            none_certificate=none_certificate,
+        )
+
+    def write(
+        self,
+        release_id: str,
+        *,
+        encoder_folder: Path,
+        search: SearchSide,
+        refit: Refit | None,
+        origin: Origin,
+        parent: str | None,
+        run_id: str | None,
+    ) -> tuple[ReleaseManifest, Certificate | None, Certificate | None]:
+        """Write a release folder and record it; it is not the champion yet.
+
+        A parent over the same encoder and catalogue shares its unchanged files.
+        """
+        with self._store.reading() as uow:
+            revision = uow.items.revision()
+        parent_manifest = self.manifest(parent) if parent else None
+        known: dict[str, str] = {}
+        draft = files.ReleaseDraft(self.folder, release_id)
+        try:
+            draft.add_encoder(encoder_folder)
+            shares = (
+                parent_manifest is not None
+                and parent_manifest.encoder_sha256 == search.encoder.sha256
+                and parent_manifest.catalogue_revision == revision
+            )
+            if shares and parent is not None and parent_manifest is not None:
+                names = [*ITEM_FILES, GRAPH_FILE]
+                draft.add_files(self.folder_of(parent), names)
+                prefix = f"{files.ENCODER_FOLDER}/"
+                known = {n: h for n, h in parent_manifest.files.items() if n in names or n.startswith(prefix)}
+            else:
+                search.index.save(draft.folder)
+            certificate = refit.release.certificate if refit else None
+            none_certificate = refit.release.none_certificate if refit else None
+            if refit is not None:
+                draft.add_matcher(refit.fitted.graph if refit.fitted else None)
+                draft.add_aliases(refit.alias_listing_ids, refit.alias_item_ids)
+            draft.add_certificates(certificate, none_certificate)
+            manifest = draft.publish(
+                ReleaseManifest(
+                    id=release_id,
+                    created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                    parent=parent,
+                    run_id=run_id,
+                    origin=origin,
+                    encoder_sha256=search.encoder.sha256,
+                    encoder_variant=search.encoder.variant,
+                    dimension=search.encoder.dimension,
+                    catalogue_revision=revision,
+                    text_recipe=search.recipe.manifest(),
+                    matcher=refit.fitted.kind if refit and refit.fitted else "none",
+                    evidence_columns=list(EVIDENCE_NAMES),
+                    decisions=refit.decisions if refit else 0,
+                    aliases=len(refit.alias_item_ids) if refit else 0,
+                    zone_floor=refit.zone_floor if refit else None,
+                ),
+                known,
+            )
+        except BaseException:
+            draft.discard()
+            raise
+        with self._store.writing() as uow:
+            uow.releases.add(manifest, certificate, none_certificate)
+        return manifest, certificate, none_certificate
+
+    def carry_over(self, champion: str, search: SearchSide, release_id: str) -> ReleaseManifest:
+        """The champion's matcher and certificates over a catalogue that has changed since."""
+        old = self.manifest(champion)
+        folder = self.folder_of(champion)
+        certificate, none_certificate = files.read_certificates(folder)
+        draft = files.ReleaseDraft(self.folder, release_id)
+        try:
+            draft.add_encoder(folder / files.ENCODER_FOLDER)
+            draft.add_files(folder, [files.MATCHER, files.ALIASES])
+            search.index.save(draft.folder)
+            draft.add_certificates(certificate, none_certificate)
+            with self._store.reading() as uow:
+                revision = uow.items.revision()
+            manifest = draft.publish(
+                old.model_copy(
+                    update={
+                        "id": release_id,
+                        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                        "parent": champion,
+                        "origin": "reindex",
+                        "catalogue_revision": revision,
+                    }
+                ),
+                {},
+            )
+        except BaseException:
+            draft.discard()
+            raise
+        with self._store.writing() as uow:
+            uow.releases.add(manifest, certificate, none_certificate)
+        return manifest

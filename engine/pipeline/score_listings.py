@@ -1,0 +1,171 @@
+"""Evidence to confidence for every listing of the workspace, under one release."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.automation.evidence import column
+from engine.automation.matcher import group_starts, plain_score, product_of_complements
+from engine.backends.onnx_matcher import OnnxMatcher
+from engine.contracts import Candidate, Certificate, Progress
+from engine.pipeline.evidence_blocks import EvidenceBlock, EvidenceBlocks
+from engine.pipeline.search_side import SearchSide
+from engine.retrieval.aliases import AliasIndex
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Kind = TypeVar("Kind", bound=np.generic)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRelease:
+    """A release ready to score: search side, matcher, aliases, certificates."""
+
+    id: str
+    search: SearchSide
+    matcher: OnnxMatcher | None
+    aliases: AliasIndex | None
+    certificate: Certificate | None
+    none_certificate: Certificate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Every listing scored. ``k`` is the number of candidates kept for the screen.
+
+    ``item_ids``, ``confidence``, ``similarity``, ``lexical`` and ``via_alias`` are [n, k], best
+    first; item 0 = no candidate there. ``none_confidence``, ``top_similarity`` and
+    ``top_similarity_item`` are [n]; the last two are what similarity alone would answer.
+    """
+
+    listing_ids: Ints
+    item_ids: Ints
+    confidence: Floats
+    similarity: Floats
+    lexical: Floats
+    via_alias: npt.NDArray[np.bool_]
+    none_confidence: Floats
+    top_similarity: Floats
+    top_similarity_item: Ints
+
+    def rows_of(self, listing_ids: Ints) -> Ints:
+        """Row of every listing number, -1 where it was not scored. Numbers ascend."""
+        if not len(self.listing_ids):
+            return np.full(len(listing_ids), -1, dtype=np.int64)
+        at = np.minimum(np.searchsorted(self.listing_ids, listing_ids), len(self.listing_ids) - 1)
+        return np.where(self.listing_ids[at] == listing_ids, at, -1)
+
+    @property
+    def best_confidence(self) -> Floats:
+        """Confidence of the best candidate, 0 without one: [n]."""
+        return self.confidence[:, 0]
+
+    @property
+    def best_item(self) -> Ints:
+        """Number of the best candidate, 0 without one: [n]."""
+        return self.item_ids[:, 0]
+
+    @property
+    def margin(self) -> Floats:
+        """Confidence of the best candidate minus the runner-up's: [n]."""
+        if self.confidence.shape[1] < 2:
+            return self.confidence[:, 0]
+        return self.confidence[:, 0] - self.confidence[:, 1]
+
+    def candidates(self, row: int) -> tuple[Candidate, ...]:
+        """The candidates of one row, best first."""
+        return tuple(
+            Candidate(
+                item_id=int(item),
+                confidence=float(self.confidence[row, j]),
+                similarity=float(self.similarity[row, j]),
+                lexical=float(self.lexical[row, j]),
+                via_alias=bool(self.via_alias[row, j]),
+            )
+            for j, item in enumerate(self.item_ids[row])
+            if item
+        )
+
+
+def pair_confidence(matcher: OnnxMatcher | None, evidence: Floats) -> Floats:
+    """P(match) of pairs; without a matcher the plain order of candidates, squeezed into [0, 1]."""
+    if matcher is not None:
+        return matcher.confidence(evidence)
+    # Not a probability, and no threshold is ever set on it: it only orders the candidates.
+    return np.asarray(np.clip(plain_score(evidence) / 3.5, 0.0, 1.0), dtype=np.float32)
+
+
+def score_listings(
+    release: LoadedRelease, blocks: EvidenceBlocks, *, shown: int
+) -> Generator[Progress, None, Scores]:
+    """Score every listing, keeping ``shown`` candidates of each."""
+    numbers = yield from blocks.prepare()
+    parts = []
+    for done, number in enumerate(numbers):
+        parts.append(_score_block(release, blocks.read(number, release.aliases), shown))
+        yield Progress("scoring", done + 1, len(numbers))
+    if not parts:
+        return _empty(shown)
+    return Scores(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in Scores.__dataclass_fields__)
+    )
+
+
+def _empty(shown: int) -> Scores:
+    return Scores(
+        listing_ids=np.zeros(0, np.int64),
+        item_ids=np.zeros((0, shown), np.int64),
+        confidence=np.zeros((0, shown), np.float32),
+        similarity=np.zeros((0, shown), np.float32),
+        lexical=np.zeros((0, shown), np.float32),
+        via_alias=np.zeros((0, shown), bool),
+        none_confidence=np.zeros(0, np.float32),
+        top_similarity=np.zeros(0, np.float32),
+        top_similarity_item=np.zeros(0, np.int64),
+    )
+
+
+def _score_block(release: LoadedRelease, block: EvidenceBlock, shown: int) -> Scores:
+    listings, row = len(block.listing_ids), block.listing_row
+    item_ids = release.search.index.ids[block.item_row]
+    confidence = pair_confidence(release.matcher, block.evidence)
+    similarity = block.evidence[:, column("similarity")]
+    alias = block.evidence[:, column("alias_similarity")]
+
+    # Equal confidences are ordered by the evidence itself, then by number: the same way every time.
+    order = np.lexsort((item_ids, -plain_score(block.evidence), -confidence, row))
+    starts = group_starts(row[order])
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    top = order[rank < shown]
+    at = (row[top], rank[rank < shown])
+
+    def table(values: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
+        out = np.zeros((listings, shown), dtype=values.dtype)
+        out[at] = values[top]
+        return out
+
+    # What similarity alone would say, by the items' own texts: the paper's plain score.
+    by_similarity = np.lexsort((item_ids, -similarity, row))
+    first = by_similarity[group_starts(row[by_similarity])]
+    top_similarity = np.zeros(listings, np.float32)
+    top_similarity_item = np.zeros(listings, np.int64)
+    top_similarity[row[first]] = similarity[first]
+    top_similarity_item[row[first]] = item_ids[first]
+    return Scores(
+        listing_ids=block.listing_ids,
+        item_ids=table(item_ids),
+        confidence=table(confidence),
+        similarity=table(similarity),
+        lexical=table(block.evidence[:, column("lexical")]),
+        via_alias=table(alias > similarity),
+        none_confidence=product_of_complements(confidence, row, listings)
+        if release.matcher is not None
+        else np.zeros(listings, np.float32),
+        top_similarity=top_similarity,
+        top_similarity_item=top_similarity_item,
+    )

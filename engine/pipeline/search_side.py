@@ -1,0 +1,124 @@
+"""The part of a release that only depends on the encoder and the catalogue, loaded for use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.automation.evidence import EVIDENCE_NAMES, EvidenceBuilder
+from engine.contracts import Item, Progress, Record
+from engine.intake.record_text import record_text
+from engine.retrieval.candidates import KEPT
+from engine.retrieval.encode import Encoder, VectorCache
+from engine.retrieval.item_index import ItemIndex
+from engine.settings import WorkspaceSettings
+from engine.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class TextRecipe:
+    """How records become record texts in a release."""
+
+    fields: tuple[str, ...]
+    max_chars: int
+
+    @classmethod
+    def of(cls, settings: WorkspaceSettings) -> TextRecipe:
+        """The recipe of the workspace's settings."""
+        return cls(tuple(settings.text_fields), settings.text_max_chars)
+
+    def text(self, record: Record) -> str:
+        """Record text of an item or a listing."""
+        return record_text(record, self.fields, self.max_chars)
+
+    def manifest(self) -> dict[str, str | int | bool | list[str]]:
+        """As the manifest keeps it."""
+        return {"fields": list(self.fields), "max_chars": self.max_chars}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSide:
+    """Encoder, item index and evidence of one encoder over one state of the catalogue.
+
+    ``key`` names that combination: evidence computed under the same key is the same.
+    """
+
+    key: str
+    encoder: Encoder
+    vectors: VectorCache
+    index: ItemIndex
+    evidence: EvidenceBuilder
+    recipe: TextRecipe
+    neighbours: int
+    lexical_neighbours: int
+
+
+def search_key(encoder_sha256: str, revision: int, recipe: TextRecipe, settings: WorkspaceSettings) -> str:
+    """Name of everything that evidence depends on but the listings."""
+    parts = [
+        encoder_sha256,
+        revision,
+        list(recipe.fields),
+        recipe.max_chars,
+        settings.neighbours,
+        settings.lexical_neighbours,
+        KEPT,
+        EVIDENCE_NAMES,
+    ]
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
+
+
+def read_items(store: Store) -> tuple[list[Item], int]:
+    """All items by number, and the catalogue's revision."""
+    items: list[Item] = []
+    with store.reading() as uow:
+        revision = uow.items.revision()
+        while page := uow.items.page(after_id=items[-1].id if items else 0, limit=5000):
+            items.extend(page)
+    return items, revision
+
+
+def encode_items(texts: Sequence[str], vectors: VectorCache, encoder: Encoder) -> Iterator[Progress]:
+    """Bring the items' vectors into the cache."""
+    yield from vectors.encode_missing(texts, encoder, stage="encoding the catalogue")
+
+
+def build_search_side(
+    items: Sequence[Item],
+    *,
+    key: str,
+    encoder: Encoder,
+    vectors: VectorCache,
+    recipe: TextRecipe,
+    settings: WorkspaceSettings,
+    load_index: Callable[[], ItemIndex] | None = None,
+) -> SearchSide:
+    """Put a search side together; ``load_index`` reads the index of a release instead of building it."""
+    texts = [recipe.text(item) for item in items]
+    if load_index is not None:
+        index = load_index()
+    else:
+        index = ItemIndex.build([item.id for item in items], texts, vectors.vectors(texts))
+    return SearchSide(
+        key=key,
+        encoder=encoder,
+        vectors=vectors,
+        index=index,
+        evidence=EvidenceBuilder(items, texts),
+        recipe=recipe,
+        neighbours=settings.neighbours,
+        lexical_neighbours=settings.lexical_neighbours,
+    )
+
+
+def vector_folder(workspace: Path, encoder_sha256: str) -> Path:
+    """Where an encoder's vectors are cached."""
+    return workspace / "cache" / "vectors" / encoder_sha256[:16]
+
+
+def evidence_folder(workspace: Path, key: str) -> Path:
+    """Where a search side's evidence is kept."""
+    return workspace / "cache" / "evidence" / key

@@ -1,0 +1,78 @@
+"""Decisions to a run folder for the trainer, and its artefact back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from engine.contracts import RunState, TrainingRun
+from engine.contracts.training import ENCODER_FILES, TrainingJob
+from engine.errors import InputError, TrainingFailedError
+from engine.learning.pairs import build_pairs, write_job
+from engine.pipeline.search_side import TextRecipe
+from engine.settings import WorkspaceSettings
+from engine.store import Store
+
+RUNS = "runs"
+#: Fewer confirmed pairs than this teach an encoder nothing but noise.
+LEAST_PAIRS = 30
+
+
+def write_run(
+    store: Store,
+    *,
+    run_id: str,
+    recipe: str,
+    device: Literal["auto", "cpu", "cuda"],
+    seed: int,
+    overrides: dict[str, object],
+    start: Path,
+    settings: WorkspaceSettings,
+    created_at: str,
+) -> TrainingRun:
+    """Write ``runs/<id>/``: job, pairs, items and the model to start from.
+
+    Raises:
+        InputError: there are too few confirmed pairs to train on.
+    """
+    with store.reading() as uow:
+        pairs, items = build_pairs(uow, text_of=TextRecipe.of(settings).text, seed=seed)
+    confirmed = sum(verdict == "match" for verdict in pairs.column("verdict").to_pylist())
+    if confirmed < LEAST_PAIRS:
+        raise InputError(
+            f"training needs at least {LEAST_PAIRS} confirmed matches outside the random stream and there "
+            f"are {confirmed}; review more listings first"
+        )
+    folder = store.folder / RUNS / run_id
+    job = TrainingJob(run_id=run_id, recipe=recipe, overrides=overrides, seed=seed, device=device)
+    write_job(folder, job, pairs, items, start)
+    return TrainingRun(
+        id=run_id,
+        recipe=recipe,
+        seed=seed,
+        device=device,
+        state=RunState.PREPARED,
+        pairs=pairs.num_rows,
+        created_at=created_at,
+        folder=str(folder),
+    )
+
+
+def trained_model_folder(workspace: Path, run_id: str) -> Path:
+    """The sentence-transformers folder a run left, to train on from there."""
+    return workspace / RUNS / run_id / "encoder"
+
+
+def artefact_folder(run_folder: Path) -> Path:
+    """The encoder a finished run ships.
+
+    Raises:
+        TrainingFailedError: the run has not finished.
+    """
+    folder = run_folder / "artefact"
+    missing = [name for name in ENCODER_FILES if not (folder / name).is_file()]
+    if missing:
+        raise TrainingFailedError(
+            f"training run {run_folder.name} has no finished encoder ({missing[0]} is missing); resume it"
+        )
+    return folder

@@ -1,0 +1,1 @@
+"""Reporting: what the owner reads, computed from counts and judged listings."""

@@ -1,0 +1,1 @@
+"""Retrieval: record texts to vectors, vectors and characters to candidate items."""

@@ -1,0 +1,99 @@
+"""Aliases: confirmed listings that stand beside their item's own text.
+
+An alias never speaks for the listing it came from: a listing's evidence leaves out the alias made
+of itself, so that the matcher sees judged listings as it will see new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from engine.backends.sparse_lexical import paired_cosine
+from engine.retrieval.candidates import paired_similarity
+from engine.retrieval.item_index import ItemIndex
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class AliasIndex:
+    """Aliases sorted by item row: ``listing_id`` and ``item_row`` per alias, vectors [n, d]."""
+
+    listing_id: Ints
+    item_row: Ints
+    vectors: Floats
+    lexical: sparse.csr_matrix
+
+    def __len__(self) -> int:
+        return len(self.item_row)
+
+    @classmethod
+    def build(
+        cls,
+        index: ItemIndex,
+        listing_ids: Sequence[int],
+        item_ids: Sequence[int],
+        texts: Sequence[str],
+        vectors: Floats,
+    ) -> AliasIndex:
+        """Aliases of items the release holds; others are left out."""
+        rows = index.rows_of(np.asarray(item_ids, dtype=np.int64))
+        order = np.argsort(rows, kind="stable")
+        order = order[rows[order] >= 0]
+        return cls(
+            np.asarray(listing_ids, dtype=np.int64)[order],
+            rows[order],
+            vectors[order],
+            index.lexical.vectors(texts)[order],
+        )
+
+    def nearest_items(self, listing_ids: Ints, vectors: Floats, k: int) -> tuple[Ints, Ints]:
+        """``(listing row, item row)`` of the items whose aliases are among the ``k`` nearest."""
+        if not len(self):
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        k = min(k + 1, len(self))
+        rows, items = [], []
+        for start in range(0, len(vectors), 4096):
+            cosines = vectors[start : start + 4096] @ self.vectors.T
+            near = np.argpartition(-cosines, k - 1, axis=1)[:, :k] if k < len(self) else None
+            if near is None:
+                near = np.broadcast_to(np.arange(len(self)), cosines.shape)
+            listing = np.repeat(np.arange(start, start + len(cosines)), near.shape[1])
+            alias = near.ravel()
+            other = self.listing_id[alias] != listing_ids[listing]
+            rows.append(listing[other])
+            items.append(self.item_row[alias[other]])
+        return np.concatenate(rows), np.concatenate(items)
+
+    def best(
+        self,
+        listing_ids: Ints,
+        vectors: Floats,
+        lexical: sparse.csr_matrix,
+        listing_row: Ints,
+        item_row: Ints,
+    ) -> tuple[Floats, Floats]:
+        """Best cosine and best lexical cosine of every pair to an alias of its item; 0 without one."""
+        similarity = np.zeros(len(listing_row), dtype=np.float32)
+        characters = np.zeros(len(listing_row), dtype=np.float32)
+        if not len(self):
+            return similarity, characters
+        low = np.searchsorted(self.item_row, item_row, "left")
+        count = np.searchsorted(self.item_row, item_row, "right") - low
+        pair = np.repeat(np.arange(len(listing_row)), count)
+        alias = np.arange(len(pair)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(low, count)
+        other = self.listing_id[alias] != listing_ids[listing_row[pair]]
+        pair, alias = pair[other], alias[other]
+        if not len(pair):
+            return similarity, characters
+        near = paired_similarity(vectors, listing_row[pair], self.vectors, alias)
+        like = paired_cosine(lexical, listing_row[pair], self.lexical, alias)
+        np.maximum.at(similarity, pair, near)
+        np.maximum.at(characters, pair, like)
+        return similarity, characters

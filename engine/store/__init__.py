@@ -1,0 +1,29 @@
+"""The workspace's database: SQLite in WAL mode behind repositories and units of work.
+
+SQL lives here and nowhere else; rows never leave, only the DTOs of :mod:`engine.contracts` and
+:mod:`engine.store.results`.
+"""
+
+from engine.store.results import (
+    Alias,
+    DecisionCounts,
+    Draw,
+    QueueRow,
+    RouteCounts,
+    StoredPlacement,
+    UpsertCounts,
+)
+from engine.store.store import Store
+from engine.store.unit_of_work import UnitOfWork
+
+__all__ = [
+    "Alias",
+    "DecisionCounts",
+    "Draw",
+    "QueueRow",
+    "RouteCounts",
+    "Store",
+    "StoredPlacement",
+    "UnitOfWork",
+    "UpsertCounts",
+]

@@ -1,0 +1,1 @@
+"""Alembic migrations of ``workspace.db``, run from code by :mod:`engine.store.migrate`."""

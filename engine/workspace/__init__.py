@@ -1,0 +1,20 @@
+"""The workspace: one method per user intent. The desktop and the command line use nothing below it."""
+
+from __future__ import annotations
+
+from engine.workspace.checking import doctor
+from engine.workspace.exporting import Exporting
+from engine.workspace.importing import Importing
+from engine.workspace.learning import Learning
+from engine.workspace.reviewing import Reviewing
+
+__all__ = ["Workspace", "doctor"]
+
+
+class Workspace(Importing, Reviewing, Learning, Exporting):
+    """One folder: database, releases, training runs, backups, logs.
+
+    Methods that read may be called from any thread. Methods that write run one transaction each;
+    the store puts them one after the other. Long work is an iterator of ``WorkEvent``: close it to
+    cancel, and call again to go on.
+    """

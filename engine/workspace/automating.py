@@ -1,0 +1,137 @@
+"""Automating: certificates, status, automation rate, risk and coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from engine.contracts import (
+    ChangeSet,
+    Finished,
+    RateSnapshot,
+    ReleaseSummary,
+    RiskCoverage,
+    Status,
+    WorkEvent,
+)
+from engine.errors import InputError
+from engine.learning.evaluate import held_out, right_items
+from engine.pipeline.certify_release import refit
+from engine.pipeline.release_files import ENCODER_FOLDER
+from engine.reporting.automation_rate import automation_rate, counts, coverage, next_steps
+from engine.reporting.risk_coverage import risk_coverage
+from engine.workspace.matching import Matching
+
+
+class Automating(Matching):
+    """What owners read and sign."""
+
+    def certify(
+        self, *, precision: float | None = None, confidence: float | None = None
+    ) -> Iterator[WorkEvent[ReleaseSummary]]:
+        """Refit the matcher to all decisions, certify it, make it the champion, route again.
+
+        ``precision`` and ``confidence`` (1 - delta) are kept as settings when given.
+        """
+        changes: dict[str, object] = {}
+        if precision is not None:
+            changes["precision"] = precision
+        if confidence is not None:
+            if not 0 < confidence < 1:
+                raise InputError(f"confidence is a share between 0 and 1, not {confidence:g}")
+            changes["delta"] = 1 - confidence
+        if changes:
+            self.update_settings(**changes)
+        settings = self.settings
+        champion = self._champion()
+        encoder_folder = self._shelf.folder_of(champion) / ENCODER_FOLDER
+        search = yield from self._shelf.search_side(encoder_folder, settings, release=champion)
+        with self._store.reading() as uow:
+            release_id = uow.releases.next_id()
+        refitted = yield from refit(
+            self._store,
+            search,
+            self._shelf.blocks(search),
+            settings,
+            release_id=release_id,
+            precision=settings.precision,
+            delta=settings.delta,
+        )
+        self._shelf.write(
+            release_id,
+            encoder_folder=encoder_folder,
+            search=search,
+            refit=refitted,
+            origin="refit",
+            parent=champion,
+            run_id=self._shelf.manifest(champion).run_id,
+        )
+        with self._store.writing() as uow:
+            uow.releases.make_champion(release_id, "refit")
+        yield from self._route(refitted.release)
+        with self._store.reading() as uow:
+            summary = uow.releases.get(release_id)
+        yield Finished(summary, ChangeSet(releases=True, routes=True))
+
+    def status(self) -> Status:
+        """Counts, rates, certificate, and what to do next."""
+        with self._store.reading() as uow:
+            current = counts(uow)
+            champion = uow.releases.champion()
+            summary = uow.releases.get(champion) if champion else None
+            releases = uow.releases.all()
+        since = current.decisions - summary.decisions if summary else current.decisions
+        challenger = next((r.id for r in releases if r.origin == "training" and not r.is_champion), None)
+        steps = next_steps(
+            current,
+            champion=champion,
+            certificate=summary.certificate if summary else None,
+            decisions_since_certificate=max(0, since),
+            trained=bool(summary and summary.run_id),
+            challenger=challenger if challenger and champion and challenger > champion else None,
+            matcher=bool(summary and summary.matcher != "none"),
+        )
+        return Status(
+            workspace=str(self.path),
+            read_only=self.read_only,
+            counts=current,
+            coverage=coverage(current),
+            automation_rate=automation_rate(current),
+            champion=champion,
+            certificate=summary.certificate if summary else None,
+            none_certificate=summary.none_certificate if summary else None,
+            decisions_since_certificate=max(0, since),
+            next_steps=steps,
+        )
+
+    def automation_rates(self) -> list[RateSnapshot]:
+        """The automation rate over time, oldest first."""
+        with self._store.reading() as uow:
+            return uow.snapshots.all()
+
+    def risk_coverage(self) -> RiskCoverage:
+        """The champion's precision against coverage on the random stream, and similarity's.
+
+        Read from the stored placements, so it costs no matching.
+        """
+        with self._store.reading() as uow:
+            decisions = held_out(uow.decisions.in_force())
+            right = right_items(decisions)
+            confidence, similarity, best_right, similarity_right = [], [], [], []
+            for decision, item in zip(decisions, right.tolist(), strict=True):
+                placement = uow.listings.placement(decision.listing_id)
+                if placement is None or not placement.candidates:
+                    continue
+                best = placement.candidates[0]
+                nearest = max(placement.candidates, key=lambda c: c.similarity)
+                confidence.append(best.confidence)
+                best_right.append(item > 0 and best.item_id == item)
+                similarity.append(nearest.similarity)
+                similarity_right.append(item > 0 and nearest.item_id == item)
+        return risk_coverage(
+            np.asarray(confidence, dtype=np.float64),
+            np.asarray(similarity, dtype=np.float64),
+            np.asarray(best_right, dtype=bool),
+            np.asarray(similarity_right, dtype=bool),
+        )

@@ -1,0 +1,213 @@
+"""Learning: training runs, challengers, promotion and rolling back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from engine.backends.base_encoder import base_model_folder
+from engine.contracts import (
+    ChangeSet,
+    Comparison,
+    Finished,
+    ReleaseSummary,
+    RunState,
+    TrainingRun,
+    WorkEvent,
+)
+from engine.errors import InputError, NotInWorkspaceError, StaleChangeError
+from engine.pipeline.certify_release import refit
+from engine.pipeline.evaluate_release import compare_releases
+from engine.pipeline.training_runs import artefact_folder, trained_model_folder, write_run
+from engine.workspace.automating import Automating
+from engine.workspace.base import now
+
+#: Recipes of the trainer that are meant to be chosen by a person.
+RECIPES = ("default", "infonce", "prime", "quick")
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class Learning(Automating):
+    """What model keepers do."""
+
+    def recipes(self) -> list[str]:
+        """Names of the trainer's recipes."""
+        return list(RECIPES)
+
+    def prepare_training(
+        self,
+        *,
+        recipe: str = "default",
+        device: Device = "auto",
+        seed: int = 0,
+        overrides: Mapping[str, object] | None = None,
+    ) -> TrainingRun:
+        """Write a run folder: pairs from decisions, items, the model to start from."""
+        champion = self._champion()
+        manifest = self._shelf.manifest(champion)
+        start = (
+            trained_model_folder(self.path, manifest.run_id)
+            if manifest.run_id
+            else base_model_folder(self._base_source())
+        )
+        with self._store.reading() as uow:
+            run_id = uow.runs.next_id()
+        run = write_run(
+            self._store,
+            run_id=run_id,
+            recipe=recipe,
+            device=device,
+            seed=seed,
+            overrides=dict(overrides or {}),
+            start=start,
+            settings=self.settings,
+            created_at=now(),
+        )
+        with self._store.writing() as uow:
+            uow.runs.add(run)
+        return run
+
+    def training_command(self, run_id: str) -> list[str]:
+        """The command that trains a prepared run; run it and read its standard output."""
+        return [sys.executable, "-m", "trainer", self._run(run_id).folder]
+
+    def note_training(self, run_id: str, state: RunState, message: str = "") -> ChangeSet:
+        """Record where a run stands."""
+        with self._store.writing() as uow:
+            uow.runs.update(run_id, state=state, message=message)
+        return ChangeSet(training_runs=True)
+
+    def runs(self) -> list[TrainingRun]:
+        """All training runs, newest first."""
+        with self._store.reading() as uow:
+            return uow.runs.all()
+
+    def _run(self, run_id: str) -> TrainingRun:
+        with self._store.reading() as uow:
+            return uow.runs.get(run_id)
+
+    def build_challenger(self, run_id: str) -> Iterator[WorkEvent[ReleaseSummary]]:
+        """A finished run as a release: re-encoded, refitted, certified, not yet the champion."""
+        run = self._run(run_id)
+        if run.release_id is not None:
+            with self._store.reading() as uow:
+                yield Finished(uow.releases.get(run.release_id), ChangeSet())
+            return
+        encoder_folder = artefact_folder(Path(run.folder))
+        settings = self.settings
+        search = yield from self._shelf.search_side(encoder_folder, settings)
+        with self._store.reading() as uow:
+            release_id = uow.releases.next_id()
+            champion = uow.releases.champion()
+        refitted = yield from refit(
+            self._store,
+            search,
+            self._shelf.blocks(search),
+            settings,
+            release_id=release_id,
+            precision=settings.precision,
+            delta=settings.delta,
+        )
+        self._shelf.write(
+            release_id,
+            encoder_folder=encoder_folder,
+            search=search,
+            refit=refitted,
+            origin="training",
+            parent=champion,
+            run_id=run_id,
+        )
+        with self._store.writing() as uow:
+            uow.runs.update(run_id, state=RunState.FINISHED, release_id=release_id)
+            summary = uow.releases.get(release_id)
+        yield Finished(summary, ChangeSet(releases=True, training_runs=True))
+
+    def releases(self) -> list[ReleaseSummary]:
+        """All releases, newest first."""
+        with self._store.reading() as uow:
+            return uow.releases.all()
+
+    def evaluate(
+        self, release_id: str | None = None, *, against: str | None = None
+    ) -> Iterator[WorkEvent[Comparison]]:
+        """A release (the newest trained one by default) against another (the champion by default)."""
+        champion = against or self._champion()
+        challenger = release_id or self._newest_challenger() or champion
+        for known in (champion, challenger):
+            self._check_release(known)
+        comparison = yield from compare_releases(
+            self._store, self._shelf, self.settings, champion=champion, challenger=challenger
+        )
+        if not self.read_only and against is None and challenger != champion:
+            with self._store.writing() as uow:
+                uow.releases.set_gate(challenger, comparison.gate)
+        yield Finished(comparison, ChangeSet(releases=True))
+
+    def _newest_challenger(self) -> str | None:
+        return next((r.id for r in self.releases() if r.origin == "training" and not r.is_champion), None)
+
+    def _check_release(self, release_id: str) -> None:
+        known = [r.id for r in self.releases()]
+        if release_id not in known:
+            raise NotInWorkspaceError(
+                f"there is no release {release_id}; releases: {', '.join(known) or 'none yet'}"
+            )
+
+    def promote(self, release_id: str, *, force: bool = False) -> Iterator[WorkEvent[ReleaseSummary]]:
+        """Make a release the champion and route again.
+
+        The gate must have passed it; ``force`` overrules a refusal.
+
+        Raises:
+            StaleChangeError: it is the champion already, or the gate has not passed it.
+        """
+        self._check_release(release_id)
+        if release_id == self._champion():
+            raise StaleChangeError(f"{release_id} is the champion already")
+        with self._store.reading() as uow:
+            gate = uow.releases.get(release_id).gate
+        if not force:
+            if gate is None:
+                comparison: Comparison | None = None
+                for event in self.evaluate(release_id):
+                    if isinstance(event, Finished):
+                        comparison = event.result
+                    else:
+                        yield event
+                gate = comparison.gate if comparison else None
+            if gate is None or not gate.passed:
+                reasons = [r for r in (gate.reasons if gate else ()) if r.startswith("refused")]
+                raise StaleChangeError(
+                    f"the gate refuses {release_id}: {'; '.join(reasons) or 'not evaluated'}; "
+                    "promote with --force to overrule it"
+                )
+        yield from self._enthrone(release_id, "promote")
+
+    def rollback(self) -> Iterator[WorkEvent[ReleaseSummary]]:
+        """Return to the champion before, with its own matcher, threshold and certificate."""
+        with self._store.reading() as uow:
+            previous = uow.releases.previous_champion()
+        if previous is None:
+            raise StaleChangeError("there is no earlier champion to roll back to")
+        yield from self._enthrone(previous, "rollback")
+
+    def _enthrone(
+        self, release_id: str, action: Literal["promote", "rollback"]
+    ) -> Iterator[WorkEvent[ReleaseSummary]]:
+        # Opened before the switch: a damaged release must not become the champion.
+        release = yield from self._shelf.open(release_id, self.settings)
+        with self._store.writing() as uow:
+            uow.releases.make_champion(release_id, action)
+        yield from self._route(release)
+        with self._store.reading() as uow:
+            summary = uow.releases.get(release_id)
+        yield Finished(summary, ChangeSet(releases=True, routes=True))
+
+
+def checked_recipe(name: str) -> str:
+    """A recipe's name, or an InputError that lists the names."""
+    if name not in RECIPES:
+        raise InputError(f"there is no recipe {name!r}; recipes: {', '.join(RECIPES)}")
+    return name

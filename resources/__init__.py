@@ -1,0 +1,1 @@
+"""Files shipped with Alcove, read through ``importlib.resources``."""

@@ -1,0 +1,165 @@
+"""Releases, runs, certificates and curves as a workspace of some weeks would have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from engine.contracts import (
+    Certificate,
+    CertificateKind,
+    ColumnMapping,
+    Comparison,
+    Flip,
+    Gate,
+    ImportPreview,
+    ImportReport,
+    RateSnapshot,
+    RecordKind,
+    RefusedRow,
+    ReleaseEvaluation,
+    ReleaseSummary,
+    RiskCoverage,
+    RunState,
+    TableFormat,
+    TrainingRun,
+)
+
+_REFUSED = (
+    RefusedRow(14, "title", "the title is empty"),
+    RefusedRow(203, "id", 'the id "8812" was already used in row 97'),
+)
+
+
+def certificate(precision: float | None = None) -> Certificate:
+    return Certificate(
+        kind=CertificateKind.MATCH, precision=precision or 0.95, delta=0.1, threshold=0.83, labels=212,
+        accepted=124, errors=2, p_value=0.04, lower_bound=0.957, expected_coverage=0.58,
+        labels_missing=None, delta_spent=0.05,
+    )  # fmt: skip
+
+
+def _none_certificate() -> Certificate:
+    return Certificate(
+        kind=CertificateKind.NONE, precision=0.95, delta=0.1, threshold=None, labels=31, accepted=0,
+        errors=0, p_value=None, lower_bound=None, expected_coverage=0.0, labels_missing=44,
+        delta_spent=0.0, note="too few random decisions say that an item is not in the catalogue",
+    )  # fmt: skip
+
+
+def made_releases() -> list[ReleaseSummary]:
+    refit = ReleaseSummary(
+        id="r0002", created_at="2026-11-12T16:20:00+00:00", parent="r0001", run_id=None, origin="refit",
+        is_champion=True, matcher="logistic", decisions=412, certificate=certificate(),
+        none_certificate=_none_certificate(),
+    )  # fmt: skip
+    base = ReleaseSummary(
+        id="r0001", created_at="2026-11-02T09:00:00+00:00", parent=None, run_id=None, origin="base",
+        is_champion=False, matcher="none", decisions=0, certificate=None, none_certificate=None,
+    )  # fmt: skip
+    return [refit, base]
+
+
+def made_runs(path: Path) -> list[TrainingRun]:
+    return [
+        TrainingRun(
+            id="t0001",
+            recipe="default",
+            seed=0,
+            device="cpu",
+            state=RunState.FINISHED,
+            pairs=412,
+            created_at="2026-11-20T18:00:00+00:00",
+            folder=str(path / "runs" / "t0001"),
+        )  # fmt: skip
+    ]
+
+
+def _evaluation(release_id: str, lift: float) -> ReleaseEvaluation:
+    return ReleaseEvaluation(
+        release_id=release_id,
+        labels=212,
+        coverage_at={90: 0.71 + lift, 95: 0.60 + lift, 99: 0.41 + lift},
+        similarity_coverage_at={90: 0.32 + 2 * lift, 95: 0.21 + 2 * lift, 99: 0.08 + lift},
+        aurc=0.041 - lift / 4,
+        similarity_aurc=0.093 - lift / 2,
+        best_right=0.88 + lift / 4,
+        certified_coverage=0.58 + lift,
+        automation_rate=0.63 + lift,
+    )
+
+
+def comparison(champion: str, challenger: str) -> Comparison:
+    gate = Gate(
+        passed=True,
+        reasons=("certified coverage rises from 58 % to 64 %", "9 contradictions stay under 2 %"),
+        champion_coverage=0.58,
+        challenger_coverage=0.64,
+        difference_low=0.02,
+        difference_high=0.10,
+        contradictions=9,
+    )
+    flips = tuple(
+        Flip(number, f"ME-{number:04d}", title, "automated", "automated", before, after, contradicts)
+        for number, title, before, after, contradicts in (
+            (2, "Samsung Galaxy S23 5G 256 GB", "Galaxy S23 128GB", "Galaxy S23 256GB", False),
+            (11, "Sony Wireless Headphones WH-1000XM5", "WH-1000XM4 Silver", "WH-1000XM5 Black", True),
+        )
+    )
+    return Comparison(_evaluation(champion, 0.0), _evaluation(challenger, 0.06), gate, flips, 312)
+
+
+def rate_snapshots() -> list[RateSnapshot]:
+    made = []
+    for week, rate in enumerate((0.0, 0.12, 0.31, 0.44, 0.52, 0.58, 0.63)):
+        made.append(
+            RateSnapshot(
+                at=f"2026-{10 + (week * 7 + 4) // 31:02d}-{(week * 7 + 4) % 28 + 1:02d}T08:00:00+00:00",
+                release_id="r0001" if week < 2 else "r0002",
+                listings=40_000,
+                coverage=rate * 0.9,
+                none_rate=rate * 0.06,
+                memory_rate=rate * 0.04,
+                automation_rate=rate,
+                decisions=week * 70,
+            )
+        )
+    return made
+
+
+def risk_coverage() -> RiskCoverage:
+    coverage = tuple(step / 50 for step in range(1, 51))
+    precision = tuple(round(0.995 - 0.13 * share**3, 4) for share in coverage)
+    return RiskCoverage(
+        coverage=coverage,
+        precision=precision,
+        low=tuple(
+            round(value - 0.05 + 0.03 * share, 4) for value, share in zip(precision, coverage, strict=True)
+        ),
+        high=tuple(min(1.0, round(value + 0.012, 4)) for value in precision),
+        thresholds=tuple(round(1.0 - 0.8 * share, 4) for share in coverage),
+        similarity_coverage=coverage,
+        similarity_precision=tuple(round(0.97 - 0.2 * share, 4) for share in coverage),
+        labels=212,
+    )
+
+
+def import_preview(file: Path, kind: RecordKind, mapping: Mapping[str, str] | None) -> ImportPreview:
+    columns = ("sku", "name", "maker", "price_eur", "ean", "colour")
+    guessed = {"external_id": "sku", "title": "name", "brand": "maker", "price": "price_eur", "gtin": "ean"}
+    chosen = {field: column for field, column in {**guessed, **(mapping or {})}.items() if column}
+    sample = tuple(
+        dict(zip(columns, (f"88{at:02d}", name, "Sony", "279.00", "4548736112001", "black"), strict=True))
+        for at, name in enumerate(("sony wh1000xm4 headphones", "Sony WF-1000XM4 earbuds", "Sony XM5 silver"))
+    )
+    return ImportPreview(
+        path=str(file), kind=kind, format=TableFormat("csv", "utf-8", ";"), columns=columns,
+        mapping=ColumnMapping(chosen), sample=sample, rows=2000, refused=_REFUSED, refused_total=2,
+    )  # fmt: skip
+
+
+def import_report(file: Path, kind: RecordKind, feed: str) -> ImportReport:
+    return ImportReport(
+        kind=kind, feed=feed, path=str(file), rows=2000, added=1990, updated=5, unchanged=3,
+        refused=_REFUSED, refused_total=2,
+    )  # fmt: skip

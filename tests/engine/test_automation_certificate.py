@@ -1,0 +1,150 @@
+"""The certificate: valid by repetition, blind to label order, silent when labels are too few."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from engine.automation.certificate import (
+    Audits,
+    Estimates,
+    Population,
+    certify,
+    pass_probability,
+    zone_floor,
+)
+
+
+def _world(seed: int, listings: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    """Confidences and answers of listings; the very top holds more errors than what is below it."""
+    random = np.random.default_rng(seed)
+    confidence = random.beta(2, 1, listings)
+    chance = np.clip(confidence * 1.02, 0, 0.985)
+    chance[confidence > 0.985] = 0.8
+    return confidence, random.random(listings) < chance
+
+
+def _draw(confidence: np.ndarray, right: np.ndarray, count: int, random: np.random.Generator) -> Audits:
+    drawn = random.choice(len(confidence), count, replace=False)
+    inclusion = np.full(count, count / len(confidence))
+    return Audits(confidence[drawn], right[drawn], inclusion, random.random(count))
+
+
+def _certified(seed: int, precision: float, audits: int) -> tuple[float | None, float]:
+    """Threshold, and the precision it really has on the rest of the world."""
+    random = np.random.default_rng(seed)
+    confidence, right = _world(1)
+    learnt = random.choice(len(confidence), 400, replace=False)
+    estimates = Estimates(confidence[learnt], right[learnt])
+    population = Population(confidence, np.full(len(confidence), audits / len(confidence)))
+    certificate = certify(
+        estimates, _draw(confidence, right, audits, random), population, precision=precision, delta=0.1
+    )
+    if certificate.threshold is None:
+        return None, 1.0
+    accepted = confidence >= certificate.threshold
+    return certificate.threshold, float(right[accepted].mean())
+
+
+def test_that_at_most_delta_of_the_certificates_are_wrong() -> None:
+    outcomes = [_certified(seed, 0.85, 500) for seed in range(100)]
+    wrong = sum(threshold is not None and real < 0.85 for threshold, real in outcomes)
+    # 10 % may be wrong; 100 draws of a 10 % event exceed 20 in about one run in 1,000.
+    assert wrong <= stats.binom.ppf(0.999, 100, 0.1)
+    assert sum(threshold is not None for threshold, _ in outcomes) > 75
+
+
+def test_that_few_labels_give_no_certificate_and_say_how_many_are_missing() -> None:
+    confidence, right = _world(2)
+    random = np.random.default_rng(0)
+    learnt = random.choice(len(confidence), 300, replace=False)
+    certificate = certify(
+        Estimates(confidence[learnt], right[learnt]),
+        _draw(confidence, right, 15, random),
+        Population(confidence, np.full(len(confidence), 15 / len(confidence))),
+        precision=0.9,
+        delta=0.1,
+    )
+    assert certificate.threshold is None
+    assert certificate.expected_coverage == 0
+    assert certificate.labels_missing is not None
+    assert certificate.labels_missing > 15
+
+
+def test_that_a_precision_no_threshold_reaches_is_never_certified() -> None:
+    assert all(_certified(seed, 0.999, 400)[0] is None for seed in range(5))
+
+
+def test_that_the_stated_p_value_is_the_exact_binomial_tail() -> None:
+    confidence, right = _world(3)
+    random = np.random.default_rng(1)
+    learnt = random.choice(len(confidence), 400, replace=False)
+    certificate = certify(
+        Estimates(confidence[learnt], right[learnt]),
+        _draw(confidence, right, 400, random),
+        Population(confidence, np.full(len(confidence), 0.1)),
+        precision=0.85,
+        delta=0.1,
+    )
+    assert certificate.threshold is not None
+    assert certificate.p_value == pytest.approx(
+        stats.binom.cdf(certificate.errors, certificate.accepted, 0.15)
+    )
+    assert certificate.p_value <= 0.1
+    assert certificate.lower_bound is not None
+    assert certificate.lower_bound >= 0.85 - 1e-9
+
+
+def test_that_listings_that_could_not_be_drawn_count_as_wrong() -> None:
+    """Half of the accepted was never in the zone: no precision above a half can be certified."""
+    random = np.random.default_rng(5)
+    confidence = random.uniform(0.9, 1.0, 2000)
+    right = np.ones(2000, dtype=bool)
+    inclusion = np.where(np.arange(2000) % 2 == 0, 0.2, 0.0)
+    drawn = np.flatnonzero((random.random(2000) < 0.2) & (inclusion > 0))
+    certificate = certify(
+        Estimates(confidence[:200], right[:200] & (random.random(200) < 0.99)),
+        Audits(confidence[drawn], right[drawn], inclusion[drawn], random.random(len(drawn))),
+        Population(confidence, inclusion),
+        precision=0.9,
+        delta=0.1,
+    )
+    assert certificate.threshold is None
+
+
+def test_that_a_wider_first_round_is_thinned_to_the_later_zone() -> None:
+    """Two rounds of unequal zones certify as one uniform sample would."""
+    confidence, right = _world(7)
+    random = np.random.default_rng(7)
+    inside = confidence > 0.5
+    inclusion = np.where(inside, 1 - (1 - 0.05) * (1 - 0.1), 0.05)
+    drawn = np.flatnonzero(random.random(len(confidence)) < inclusion)
+    learnt = random.choice(len(confidence), 400, replace=False)
+    certificate = certify(
+        Estimates(confidence[learnt], right[learnt]),
+        Audits(confidence[drawn], right[drawn], inclusion[drawn], random.random(len(drawn))),
+        Population(confidence, inclusion),
+        precision=0.85,
+        delta=0.1,
+    )
+    assert certificate.threshold is not None
+    assert right[confidence >= certificate.threshold].mean() >= 0.83
+
+
+def test_that_the_chance_of_passing_grows_with_labels_and_precision() -> None:
+    assert pass_probability(400, 0.97, 300, 0.95, 0.1) > pass_probability(100, 0.97, 300, 0.95, 0.1)
+    assert pass_probability(300, 0.99, 300, 0.95, 0.1) > pass_probability(300, 0.96, 300, 0.95, 0.1)
+    assert pass_probability(10, 1.0, 300, 0.95, 0.1) == 0
+
+
+def test_that_the_zone_covers_what_could_be_automated() -> None:
+    confidence, right = _world(9)
+    floor = zone_floor(
+        Estimates(confidence[:500], right[:500]), Population(confidence, np.ones(4000)), precision=0.85
+    )
+    assert floor is not None
+    curve = np.sort(confidence)[::-1]
+    order = np.argsort(-confidence)
+    reachable = np.flatnonzero(np.cumsum(right[order]) / np.arange(1, 4001) >= 0.85)[-1]
+    assert floor <= curve[reachable]

@@ -1,0 +1,96 @@
+"""Evidence of pairs, against what a person would compute by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.automation.evidence import (
+    EVIDENCE_COLUMNS,
+    EVIDENCE_NAMES,
+    EvidenceBuilder,
+    Pairs,
+    column,
+    margin_to_best_other,
+)
+from engine.contracts import Item, Listing
+
+
+def _evidence(listing: Listing, *items: Item) -> np.ndarray:
+    builder = EvidenceBuilder(items, [item.title for item in items])
+    count = len(items)
+    nothing = np.zeros(count, np.float32)
+    rows = np.arange(count)
+    pairs = Pairs(np.zeros(count, np.int64), rows, nothing, nothing, nothing, nothing)
+    return builder.evidence([listing], [listing.title], pairs)
+
+
+def _item(title: str, **fields: object) -> Item:
+    return Item(0, title, title, **fields)  # type: ignore[arg-type]
+
+
+def _listing(title: str, **fields: object) -> Listing:
+    return Listing(0, "l", title, **fields)  # type: ignore[arg-type]
+
+
+def test_that_every_column_says_what_it_measures() -> None:
+    assert all(EVIDENCE_COLUMNS[name] for name in EVIDENCE_NAMES)
+    assert len(set(EVIDENCE_NAMES)) == len(EVIDENCE_NAMES)
+
+
+def test_that_the_right_capacity_agrees_and_the_wrong_one_conflicts() -> None:
+    evidence = _evidence(_listing("phone 64gb"), _item("Phone 64 GB"), _item("Phone 128 GB"))
+    assert evidence[:, column("measures_agree")].tolist() == [1, 0]
+    assert evidence[:, column("measures_conflict")].tolist() == [0, 1]
+
+
+def test_that_model_codes_agree_whatever_their_punctuation() -> None:
+    evidence = _evidence(
+        _listing("sony turntable pslx350h"),
+        _item("Sony PS-LX350H Turntable"),
+        _item("Sony PS-LX300 Turntable"),
+    )
+    assert evidence[0, column("codes_agree")] == 1 or evidence[0, column("codes_agree")] == 0.5
+    assert evidence[0, column("codes_agree_margin")] > 0
+    assert evidence[:, column("codes_conflict")].tolist() == [0, 1]
+
+
+def test_that_a_code_with_another_ending_shares_its_stem() -> None:
+    evidence = _evidence(
+        _listing("panasonic nnsd667ss"), _item("Panasonic NNSD667S"), _item("Panasonic NNH965")
+    )
+    assert evidence[0, column("code_stems_agree")] > evidence[1, column("code_stems_agree")] == 0
+
+
+def test_that_attributes_count_only_where_both_state_them() -> None:
+    evidence = _evidence(
+        _listing("tv", brand="Sony", price=100.0),
+        _item("tv a", brand="SONY", price=100.0),
+        _item("tv b", brand="LG", price=200.0),
+        _item("tv c"),
+    )
+    assert evidence[:, column("brand_equal")].tolist() == [1, 0, 0]
+    assert evidence[:, column("brand_conflict")].tolist() == [0, 1, 0]
+    assert evidence[:, column("price_known")].tolist() == [1, 1, 0]
+    assert evidence[:, column("price_gap")] == pytest.approx([0, np.log(2), 0])
+
+
+def test_that_a_listing_of_unknown_words_still_has_finite_evidence() -> None:
+    evidence = _evidence(_listing("холодильник"), _item("Fridge"))
+    assert np.isfinite(evidence).all()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.sampled_from([0.0, 0.25, 0.5, 1.0])), min_size=1, max_size=40)
+)
+def test_that_margins_equal_the_plain_definition(pairs: list[tuple[int, float]]) -> None:
+    pairs = sorted(pairs, key=lambda pair: pair[0])
+    group = np.asarray([g for g, _ in pairs])
+    values = np.asarray([v for _, v in pairs], dtype=np.float32)
+    expected = []
+    for i, value in enumerate(values):
+        others = [values[j] for j in range(len(values)) if j != i and group[j] == group[i]]
+        expected.append(value - (max(others) if others else 0.0))
+    assert margin_to_best_other(values, group) == pytest.approx(expected)

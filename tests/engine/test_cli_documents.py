@@ -1,0 +1,166 @@
+"""JSON field names are stable: the golden file holds every one of them.
+
+After a deliberate change: ``python -m tests.engine.test_cli_documents`` rewrites the golden file.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from engine.cli import documents
+from engine.contracts import (
+    Candidate,
+    CandidateView,
+    Certificate,
+    CertificateKind,
+    ColumnMapping,
+    Comparison,
+    Counts,
+    Decision,
+    DecisionFileReport,
+    DoctorLine,
+    Flip,
+    Gate,
+    ImportPreview,
+    ImportReport,
+    Item,
+    Listing,
+    QueueEntry,
+    RecordKind,
+    RefusedRow,
+    ReleaseEvaluation,
+    ReleaseSummary,
+    ReviewCard,
+    RouteReason,
+    RunState,
+    Status,
+    Stream,
+    TableFormat,
+    TrainingRun,
+    Verdict,
+)
+from engine.demo import DemoReport, Moment
+
+GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "cli_fields.json"
+
+ITEM = Item(id=7, external_id="P7", title="LG 55UP75")
+LISTING = Listing(id=3, external_id="Q3", title="lg 55up75 tv", feed_id=1)
+CERTIFICATE = Certificate(
+    kind=CertificateKind.MATCH,
+    precision=0.95,
+    delta=0.1,
+    threshold=0.9,
+    labels=100,
+    accepted=60,
+    errors=1,
+    p_value=0.02,
+    lower_bound=0.951,
+    expected_coverage=0.6,
+    labels_missing=None,
+    delta_spent=0.1,
+)
+COUNTS = Counts(10, 5, 0, 6, 3, 1, 1, 5, 1, 4, 2, 2)
+GATE = Gate(True, ("coverage rises",), 0.5, 0.6, 0.01, 0.2, 0)
+RELEASE = ReleaseSummary(
+    "r0002",
+    "2026-01-01T00:00:00Z",
+    "r0001",
+    "t0001",
+    "training",
+    False,
+    "logistic",
+    4,
+    CERTIFICATE,
+    None,
+    GATE,
+)
+EVALUATION = ReleaseEvaluation("r0002", 40, {95: 0.5}, {95: 0.1}, 0.05, 0.3, 0.8, 0.5, 0.6)
+FLIP = Flip(3, "Q3", LISTING.title, "automated", "review", "P7", "", False)
+COMPARISON = Comparison(EVALUATION, EVALUATION, GATE, (FLIP,), 1)
+RUN = TrainingRun("t0001", "default", 0, "cpu", RunState.FINISHED, 30, "2026-01-01T00:00:00Z", "/runs/t0001")
+REFUSED = (RefusedRow(4, "title", "is empty"),)
+ENTRY = QueueEntry(3, "Q3", LISTING.title, "monday", RouteReason.AUDIT, 0.97, 0.4, "random", 11, True)
+CARD = ReviewCard(ENTRY, LISTING, (CandidateView(Candidate(7, 0.97, 0.8, 0.7), ITEM),), {}, 0, "r0001")
+MOMENT = Moment(0.5, 0.4, 0.96, "r0001")
+
+
+def every_document() -> dict[str, Any]:
+    """One document per verb, made of DTOs whose every part is filled."""
+    decision = Decision(1, 3, Verdict.MATCH, 7, "kim", "2026-01-01T00:00:00Z", Stream.LEARNING, "r0001")
+    preview = ImportPreview(
+        "feed.csv",
+        RecordKind.LISTINGS,
+        TableFormat("csv", "utf-8", ","),
+        ("id", "name"),
+        ColumnMapping({"external_id": "id", "title": "name"}),
+        ({"id": "Q3", "name": "lg"},),
+        1,
+        REFUSED,
+        1,
+    )
+    report = ImportReport(RecordKind.LISTINGS, "monday", "feed.csv", 2, 1, 0, 0, REFUSED, 1)
+    status = Status("/shop", False, COUNTS, 0.5, 0.6, "r0001", CERTIFICATE, CERTIFICATE, 3, ("review 20",))
+    demo = DemoReport(Path("/shop"), 5, 10, 4, MOMENT, MOMENT, True, (), Path("/shop/demo/before_after.png"))
+    return {
+        "status": documents.status_document(status),
+        "import --dry-run": documents.preview_document(preview),
+        "import": documents.import_document(report),
+        "match": documents.counts_document(COUNTS),
+        "queue": documents.queue_document("gain", 3, [CARD]),
+        "decide": documents.decision_file_document(DecisionFileReport(2, 1, 0, ((2, "no such listing"),))),
+        "undo": documents.decision_document(decision, LISTING, ITEM),
+        "certify, promote, rollback": documents.release_document(RELEASE),
+        "evaluate": documents.comparison_document(COMPARISON),
+        "train": documents.training_document(RUN, RELEASE, COMPARISON),
+        "demo": demo.document(),
+        "doctor": documents.doctor_document([DoctorLine("runtime", True, "onnxruntime 1.31")]),
+    }
+
+
+def field_names(value: Any, prefix: str = "") -> list[str]:
+    """Dotted names of every field; ``[]`` stands for the elements of a list."""
+    if isinstance(value, dict):
+        return [
+            name for key, part in value.items() for name in field_names(part, f"{prefix}.{key}".strip("."))
+        ]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return field_names(value[0], f"{prefix}[]")
+    return [prefix]
+
+
+def names_by_verb() -> dict[str, list[str]]:
+    return {verb: field_names(document) for verb, document in every_document().items()}
+
+
+def test_that_json_field_names_are_the_golden_ones() -> None:
+    assert names_by_verb() == json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+def test_that_every_document_is_json() -> None:
+    assert json.loads(json.dumps(every_document(), allow_nan=False))
+
+
+def test_that_ids_are_the_users_own() -> None:
+    listing = every_document()["queue"]["listings"][0]
+    assert (listing["listing_id"], listing["candidates"][0]["item_id"]) == ("Q3", "P7")
+
+
+def test_that_the_queue_does_not_give_an_audit_away() -> None:
+    shown = json.dumps(every_document()["queue"])
+    assert "audit" not in shown
+    assert "draw" not in shown
+    assert "stream" not in shown
+    assert "random" not in shown
+
+
+def test_that_nothing_certified_is_null() -> None:
+    release = ReleaseSummary("r0001", "2026-01-01T00:00:00Z", None, None, "base", True, "none", 0, None, None)
+    document = documents.release_document(release)
+    assert document["certificate"] is None
+    assert document["gate"] is None
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(names_by_verb(), indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,63 @@
+"""What a process loads: neither the desktop nor the command line brings torch, the latter no Qt either."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Every module the command line can reach without training: its verbs' own imports included.
+_CLI = """
+import sys
+import main
+import engine.cli.app, engine.workspace, engine.replay, engine.demo
+from engine.cli.app import run
+assert run(["--help"]) == 0
+assert run(["status", {absent!r}]) == 2
+"""
+_DESKTOP = "import sys\nimport desktop.app"
+_TRAINER = "import sys\nimport trainer.__main__"
+
+
+def loaded_after(code: str) -> set[str]:
+    """Names of the top-level modules a fresh process has loaded after running ``code``."""
+    script = f"{code}\nprint('\\n'.join({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_that_the_command_line_loads_neither_torch_nor_qt(tmp_path: Path) -> None:
+    loaded = loaded_after(_CLI.format(absent=str(tmp_path / "absent")))
+    assert "engine" in loaded
+    assert not loaded & {"torch", "sentence_transformers", "transformers", "PySide6", "trainer", "desktop"}
+
+
+def test_that_the_desktop_loads_no_torch() -> None:
+    loaded = loaded_after(_DESKTOP)
+    assert "PySide6" in loaded
+    assert not loaded & {"torch", "sentence_transformers", "transformers", "trainer"}
+
+
+def test_that_the_trainer_loads_neither_qt_nor_the_store() -> None:
+    assert not loaded_after(_TRAINER) & {"PySide6", "sqlalchemy", "desktop"}
+
+
+def test_that_help_is_quick_to_load() -> None:
+    loaded = loaded_after("import sys\nfrom engine.cli.app import run\nrun(['--help'])")
+    heavy = {"onnxruntime", "polars", "sklearn", "scipy", "sqlalchemy", "matplotlib"}
+    assert not loaded & heavy
+
+
+@pytest.mark.parametrize("module", ["engine", "trainer", "desktop"])
+def test_that_packages_import_without_side_effects_on_the_home(module: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    code = f"import os, sys\nos.environ['ALCOVE_HOME'] = {str(home)!r}\nimport {module}"
+    loaded_after(code)
+    assert not home.exists()

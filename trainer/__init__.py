@@ -1,0 +1,1 @@
+"""Alcove's trainer: a job folder in, typed events and an encoder out (``python -m trainer JOB_DIR``)."""

@@ -1,0 +1,165 @@
+"""Recipes: every number of a training run, typed, frozen, and checked before the first step.
+
+A recipe is plain data without inheritance; a variation is a copy with some fields changed, which is
+also what the overrides of a job do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.errors import InputError
+
+BaseLoss = Literal["infonce", "prime", "ngame", "decoupled"]
+
+#: Temperature of the softmax losses and margin of the triplet losses where a recipe names none.
+DEFAULT_TEMPERATURE = 0.05
+DEFAULT_MARGIN = 0.3
+
+
+class Recipe(BaseModel):
+    """Everything that decides the outcome of a training run, apart from its pairs and seed.
+
+    Attributes:
+        name: how a job asks for it.
+        base: the base loss.
+        temperature: of ``infonce`` and ``decoupled``; None takes their default (.05 and 1 over .05).
+        symmetric: ``infonce`` also ranks the listings of each item.
+        margin: of ``ngame`` (fixed, default .3).
+        triplet_negatives: hardest in-batch negatives that ``ngame`` and ``prime`` look at.
+        query_label_weight: beta1 of the ALC query-label objective; 0 leaves it out.
+        batch_aware_weight: beta2 of the ALC batch-aware objective; 0 leaves it out.
+        tcm_weight: weight of the threshold-consistent margin; 0 leaves it out.
+        tcm_positive: similarity that positives should exceed.
+        tcm_negative: similarity that negatives should stay under.
+        epochs: passes over the listings.
+        min_steps: more passes are made until this many steps, so that a few hundred decisions
+            are not seen for a handful of steps only.
+        max_epochs: the most passes that ``min_steps`` may ask for.
+        max_steps: stop after so many steps; None runs all epochs.
+        batch_size: listings per step.
+        learning_rate: peak, of the encoder.
+        head_learning_rate: peak, of the heads of the auxiliary objectives.
+        warmup_share: share of the steps in which the learning rate rises from 0.
+        weight_decay: of AdamW.
+        max_grad_norm: gradients are scaled down to this norm.
+        max_tokens: longer texts are cut while training.
+        hard_negatives: rejected candidates that join a batch per listing.
+        unmatched_listings: listings that matched nothing join with their rejected candidates.
+        look_alike: batches are made of clusters of listings that look alike.
+        cluster_size: listings of a cluster; a batch concatenates several.
+        refresh_epochs: clusters are made anew with the current encoder after so many epochs.
+        validation_items: items searched in validation at most (all that pairs name, then a sample).
+        evaluate_epochs: validate after so many epochs (and always at the end).
+        average: shares of the trained weights to try in weight averaging with the start
+            (WiSE-FT); the best on validation is kept. Empty: no averaging.
+        log_steps: report progress after so many steps.
+        checkpoint_steps: write a checkpoint after so many steps (and after each epoch).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    base: BaseLoss = "infonce"
+    temperature: float | None = Field(default=None, gt=0, le=1)
+    symmetric: bool = True
+    margin: float | None = Field(default=None, gt=0, le=2)
+    triplet_negatives: int = Field(default=10, ge=1)
+    query_label_weight: float = Field(default=0.0, ge=0)
+    batch_aware_weight: float = Field(default=0.0, ge=0)
+    tcm_weight: float = Field(default=0.0, ge=0)
+    tcm_positive: float = Field(default=0.9, ge=-1, le=1)
+    tcm_negative: float = Field(default=0.5, ge=-1, le=1)
+    epochs: int = Field(default=3, ge=1)
+    min_steps: int = Field(default=0, ge=0)
+    max_epochs: int = Field(default=20, ge=1)
+    max_steps: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=64, ge=2)
+    learning_rate: float = Field(default=1e-4, gt=0, le=1)
+    head_learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    max_tokens: int = Field(default=64, ge=8)
+    hard_negatives: int = Field(default=1, ge=0)
+    unmatched_listings: bool = True
+    look_alike: bool = True
+    cluster_size: int = Field(default=8, ge=2)
+    refresh_epochs: int = Field(default=1, ge=1)
+    validation_items: int = Field(default=4000, ge=1)
+    evaluate_epochs: int = Field(default=1, ge=1)
+    average: tuple[float, ...] = ()
+    log_steps: int = Field(default=5, ge=1)
+    checkpoint_steps: int = Field(default=50, ge=1)
+
+    def check(self) -> Recipe:
+        """The recipe itself, or an input error when its parts contradict each other."""
+        softmax = self.base in ("infonce", "decoupled")
+        problems: list[str] = []
+        if self.temperature is not None and not softmax:
+            problems.append(f"temperature belongs to a softmax loss, and base is {self.base}")
+        if self.margin is not None and self.base != "ngame":
+            problems.append(f"margin belongs to base ngame, and base is {self.base}")
+        if self.tcm_weight > 0 and self.tcm_negative >= self.tcm_positive:
+            problems.append("tcm_negative must be below tcm_positive")
+        if self.look_alike and self.cluster_size > self.batch_size:
+            problems.append(f"cluster_size {self.cluster_size} is above batch_size {self.batch_size}")
+        if self.max_epochs < self.epochs:
+            problems.append(f"max_epochs {self.max_epochs} is below epochs {self.epochs}")
+        if self.unmatched_listings and self.hard_negatives == 0:
+            problems.append("unmatched_listings needs hard_negatives of at least 1")
+        if any(not 0 < share <= 1 for share in self.average):
+            problems.append("average must hold shares above 0 and up to 1")
+        if problems:
+            raise InputError(f"Recipe {self.name} cannot be trained: {'; '.join(problems)}.")
+        return self
+
+    def epochs_for(self, steps_per_epoch: int) -> int:
+        """How many epochs to run so that ``min_steps`` is reached, within ``max_epochs``."""
+        wanted = math.ceil(self.min_steps / max(steps_per_epoch, 1))
+        return max(self.epochs, min(wanted, self.max_epochs))
+
+
+_ALC_AND_TCM: dict[str, Any] = {
+    "query_label_weight": 0.1,
+    "batch_aware_weight": 0.1,
+    "tcm_weight": 1.0,
+}
+
+RECIPES: Mapping[str, Recipe] = {
+    recipe.name: recipe.check()
+    for recipe in (
+        Recipe(name="default", min_steps=150, **_ALC_AND_TCM),
+        Recipe(name="infonce", min_steps=150),
+        Recipe(name="prime", base="prime", min_steps=150, **_ALC_AND_TCM),
+        Recipe(name="ngame", base="ngame", min_steps=150),
+        Recipe(name="decoupled", base="decoupled", min_steps=150),
+        Recipe(name="quick", epochs=1, max_epochs=1, checkpoint_steps=25, **_ALC_AND_TCM),
+    )
+}
+
+
+def resolve_recipe(name: str, overrides: Mapping[str, Any]) -> Recipe:
+    """The named recipe with the overrides applied.
+
+    Raises:
+        InputError: an unknown recipe or field, a value out of range, or parts that contradict
+            each other; the message names what is possible.
+    """
+    if name not in RECIPES:
+        raise InputError(f"There is no recipe {name!r}; choose one of {', '.join(sorted(RECIPES))}.")
+    unknown = sorted(set(overrides) - (set(Recipe.model_fields) - {"name"}))
+    if unknown:
+        possible = ", ".join(sorted(set(Recipe.model_fields) - {"name"}))
+        raise InputError(f"Recipe {name} has no setting {', '.join(unknown)}; its settings are {possible}.")
+    try:
+        changed = Recipe.model_validate({**RECIPES[name].model_dump(), **overrides})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"Recipe {name}: setting {where} is wrong: {first['msg']}.") from error
+    return changed.check()

@@ -1,0 +1,99 @@
+"""Texts as token lists made once, and unit vectors of them with the encoder as it is now."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+from torch import Tensor
+
+from engine.errors import InputError
+
+Vectors = NDArray[np.float32]
+
+
+class TokenTable:
+    """The tokens of a fixed list of texts, cut at the model's ``max_seq_length``, padded on demand.
+
+    Tokenising is a tenth of a step on a CPU, and every text is needed once per epoch and once per
+    refresh of the clusters, so it is done once.
+    """
+
+    def __init__(self, model: SentenceTransformer, texts: Sequence[str]) -> None:
+        self._tokens: list[Tensor] = []
+        for start in range(0, len(texts), 1024):
+            features: dict[str, Any] = model.preprocess(list(texts[start : start + 1024]))
+            mask = features["attention_mask"].bool()
+            self._tokens.extend(ids[kept] for ids, kept in zip(features["input_ids"], mask, strict=True))
+        self._pad = int(getattr(model.tokenizer, "pad_token_id", None) or 0)
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def subset(self, rows: Sequence[int]) -> TokenTable:
+        """A table of some of the texts, sharing their tokens."""
+        table = copy.copy(self)
+        table._tokens = [self._tokens[row] for row in rows]
+        return table
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Number of tokens of every text."""
+        return np.array([len(tokens) for tokens in self._tokens], dtype=np.int64)
+
+    def features(self, rows: Sequence[int]) -> dict[str, Tensor]:
+        """``input_ids`` and ``attention_mask`` [n, tokens] of some texts, padded to their longest."""
+        chosen = [self._tokens[row] for row in rows]
+        padded = torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True, padding_value=self._pad)
+        lengths = torch.tensor([len(tokens) for tokens in chosen])
+        mask = (torch.arange(padded.shape[1])[None] < lengths[:, None]).to(padded.dtype)
+        return {"input_ids": padded, "attention_mask": mask}
+
+
+def encode(
+    model: SentenceTransformer,
+    tokens: TokenTable,
+    *,
+    batch_rows: int = 128,
+    between: Callable[[], None] | None = None,
+) -> Vectors:
+    """Unit vectors float32 [n, d] of a whole table; no dropout, no gradient, no random number drawn.
+
+    Args:
+        model: left in evaluation mode; a training step sets its own mode.
+        tokens: the texts.
+        batch_rows: texts of similar length per pass.
+        between: called before every pass; may raise to stop.
+
+    Raises:
+        InputError: the weights have run off to infinity.
+    """
+    model.eval()
+    order = np.argsort(tokens.lengths(), kind="stable")
+    found: Vectors | None = None
+    bf16 = model.device.type == "cuda" and torch.cuda.is_bf16_supported()
+    with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
+        for start in range(0, len(order), batch_rows):
+            if between is not None:
+                between()
+            rows = order[start : start + batch_rows]
+            features = {
+                name: value.to(model.device) for name, value in tokens.features(rows.tolist()).items()
+            }
+            embedding = model(features)["sentence_embedding"].float()
+            unit = functional.normalize(embedding, dim=-1).cpu().numpy()
+            if found is None:
+                found = np.empty((len(tokens), unit.shape[1]), dtype=np.float32)
+            found[rows] = unit
+    if found is None:
+        raise ValueError("There are no texts to encode.")
+    if not np.isfinite(found).all():
+        raise InputError(
+            "The encoder gives vectors that are no numbers; lower learning_rate and train again."
+        )
+    return found

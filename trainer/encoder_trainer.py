@@ -1,0 +1,237 @@
+"""sentence-transformers' trainer, fed with judged listings, with checkpoints that resume exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import torch
+from datasets import Dataset
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+from sentence_transformers.base.sampler import DefaultBatchSampler
+from sentence_transformers.sentence_transformer.training_args import SentenceTransformerTrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import PrinterCallback
+
+from trainer import checkpoints
+from trainer.config import Recipe
+from trainer.data import PairSet
+from trainer.embedding import TokenTable
+from trainer.losses import TrainingObjective
+from trainer.mining import HardNegatives, KnownPairs
+from trainer.run_callback import RunCallback
+from trainer.sampling import LookAlikeBatches
+
+
+class TrainingRows:
+    """The rows of an epoch and how a batch of them becomes tensors (the data collator).
+
+    A row is a (listing, confirmed item) pair, or a listing without a match that joins for its rejected
+    candidates' sake. ``valid_label_columns`` is part of sentence-transformers' collator protocol.
+    """
+
+    valid_label_columns: ClassVar[list[str]] = []
+
+    def __init__(self, pairs: PairSet, recipe: Recipe, listings: TokenTable, items: TokenTable) -> None:
+        self._pairs = pairs
+        self._listing_tokens = listings
+        self._item_tokens = items
+        self._known = KnownPairs(pairs)
+        self._hard = HardNegatives(pairs.train, recipe.hard_negatives)
+        self.rows: list[tuple[int, int | None]] = []
+        self.rows_of: list[list[int]] = []
+        self.listings: list[int] = []
+        self.sampler: LookAlikeBatches | None = None
+        for number, listing in enumerate(pairs.train):
+            choices: tuple[int | None, ...] = listing.matches
+            if not choices:
+                if not (recipe.unmatched_listings and listing.variants + listing.rejected):
+                    continue
+                choices = (None,)
+            self.listings.append(number)
+            self.rows_of.append(list(range(len(self.rows), len(self.rows) + len(choices))))
+            self.rows.extend((number, item) for item in choices)
+
+    def dataset(self) -> Dataset:
+        """Row numbers as a dataset; everything else is looked up when a batch is made."""
+        return Dataset.from_dict({"row": list(range(len(self.rows)))})
+
+    def __call__(self, features: list[dict[str, int]]) -> dict[str, Any]:
+        """Token matrices of the listings and items of a batch, and what is known about each cell."""
+        epoch = self.sampler.epoch if self.sampler is not None else 0
+        rows = [self.rows[feature["row"]] for feature in features]
+        listings = [listing for listing, _ in rows]
+        items = [item for _, item in rows if item is not None]
+        column = iter(range(len(items)))
+        targets = [None if item is None else next(column) for _, item in rows]
+        seen = set(items)
+        for listing in listings:
+            # Two listings may have turned down the same item: one column of it is enough.
+            fresh = [item for item in self._hard.choose(listing, epoch) if item not in seen]
+            seen.update(fresh)
+            items.extend(fresh)
+        weights = [self._pairs.train[listing].weight[item] for listing, item in rows]
+        return {
+            **{f"listing_{key}": value for key, value in self._listing_tokens.features(listings).items()},
+            **{f"item_{key}": value for key, value in self._item_tokens.features(items).items()},
+            "label": {
+                "cells": torch.from_numpy(self._known.cells(listings, items, targets)),
+                "weight": torch.tensor(weights, dtype=torch.float32),
+            },
+        }
+
+
+class EncoderTrainer(SentenceTransformerTrainer):
+    """The loop, optimizer and mixed precision of sentence-transformers; batches and checkpoints of our own.
+
+    Upstream checkpoints hold the encoder but not the heads of the loss nor the sampler, are written in
+    place, and pickle their arguments; a killed run could neither trust nor continue them.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: SentenceTransformer,
+        arguments: SentenceTransformerTrainingArguments,
+        objective: TrainingObjective,
+        rows: TrainingRows,
+        sampler: LookAlikeBatches,
+        checkpoint_folder: Path,
+        fingerprint: str,
+        head_learning_rate: float,
+        callback: RunCallback,
+    ) -> None:
+        self._sampler = sampler
+        self._checkpoint_folder = checkpoint_folder
+        self._fingerprint = fingerprint
+        self._head_learning_rate = head_learning_rate
+        self._resuming: dict[str, Any] = {}
+        self.optimizer: Any
+        super().__init__(
+            model=model,
+            args=arguments,
+            train_dataset=rows.dataset(),
+            loss=objective,
+            data_collator=rows,
+            callbacks=[callback],
+        )
+        self.remove_callback(PrinterCallback)
+        callback.trainer = self
+
+    @property
+    def part_names(self) -> frozenset[str]:
+        """Names of the parts of the loss."""
+        return frozenset(self.loss.weights)
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """No model card: it would look for data sets and models by name."""
+
+    def get_batch_sampler(self, *args: Any, **kwargs: Any) -> DefaultBatchSampler:  # noqa: ANN401
+        """The look-alike sampler, whatever the arguments say."""
+        return self._sampler
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:  # noqa: ANN401
+        """AdamW; heads start from nothing and learn faster than the encoder; no decay on biases and norms."""
+        if self.optimizer is None:
+            groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+            for name, parameter in self.loss.named_parameters():
+                if parameter.requires_grad:
+                    key = (name.startswith("parts."), parameter.ndim > 1)
+                    groups.setdefault(key, []).append(parameter)
+            self.optimizer = torch.optim.AdamW(
+                [
+                    {
+                        "params": parameters,
+                        "lr": self._head_learning_rate if is_head else self.args.learning_rate,
+                        "weight_decay": self.args.weight_decay if decays else 0.0,
+                    }
+                    for (is_head, decays), parameters in groups.items()
+                ],
+                fused=self.args.device.type == "cuda",
+            )
+        return cast(torch.optim.Optimizer, self.optimizer)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401
+        optimizer, optimizer_values = checkpoints.split_optimizer_state(self.optimizer.state_dict())
+        random_tensors, python_random = checkpoints.random_state()
+        running = {name: value.item() for name, value in self.accum_loss_components["train"].items()}
+        checkpoints.write_checkpoint(
+            self._checkpoint_folder,
+            self.state.global_step,
+            fingerprint=self._fingerprint,
+            tensors={"weights": self.loss.state_dict(), "optimizer": optimizer, "random": random_tensors},
+            arrays=self._sampler.state(),
+            documents={
+                "run": {
+                    "optimizer": optimizer_values,
+                    "schedule": self.lr_scheduler.state_dict(),
+                    "random": python_random,
+                    "running_loss": self._tr_loss.item(),
+                    "running_parts": running,
+                    "last_logged": self._globalstep_last_logged,
+                },
+                # Upstream reads the step to go on from out of this file.
+                Path(TRAINER_STATE_NAME).stem: dataclasses.asdict(self.state),
+            },
+        )
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ANN401
+        checkpoint = Path(resume_from_checkpoint)
+        self.loss.load_state_dict(checkpoints.read_tensors(checkpoint, "weights"))
+        self._sampler.restore(checkpoints.read_arrays(checkpoint))
+        self._resuming = checkpoints.read_document(checkpoint, "run")
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        tensors = checkpoints.read_tensors(Path(checkpoint), "optimizer")
+        values = self._resuming["optimizer"]
+        self.optimizer.load_state_dict(checkpoints.join_optimizer_state(tensors, values))
+        self.lr_scheduler.load_state_dict(self._resuming["schedule"])
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            tensors = checkpoints.read_tensors(Path(checkpoint), "random")
+            checkpoints.restore_random_state(tensors, self._resuming["random"])
+
+    def restore_running_loss(self) -> None:
+        """Go on with the mean loss since the last report, so that a resumed run reports the same numbers."""
+        if not self._resuming:
+            return
+        device = self.args.device
+        self._tr_loss = torch.tensor(self._resuming["running_loss"], device=device)
+        self._globalstep_last_logged = self._resuming["last_logged"]
+        self.accum_loss_components["train"] = {
+            name: torch.tensor(value, device=device)
+            for name, value in self._resuming["running_parts"].items()
+        }
+
+
+def training_arguments(
+    recipe: Recipe, *, folder: Path, epochs: int, seed: int, device: str, precision: str
+) -> SentenceTransformerTrainingArguments:
+    """The recipe in upstream's words; saving, logging and validation stay with the callback."""
+    return SentenceTransformerTrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=epochs,
+        max_steps=-1 if recipe.max_steps is None else recipe.max_steps,
+        per_device_train_batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        warmup_steps=recipe.warmup_share,
+        lr_scheduler_type="linear",
+        weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.max_grad_norm,
+        seed=seed,
+        data_seed=seed,
+        use_cpu=device == "cpu",
+        bf16=precision == "bf16",
+        save_strategy="no",
+        eval_strategy="no",
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=device == "cuda",
+    )

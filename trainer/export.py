@@ -1,0 +1,237 @@
+"""Turns a sentence-transformers folder into the encoder folder that the engine loads.
+
+``python -m trainer.export SOURCE OUT`` prints one JSON object a line: the step it is at, then the parity.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnxruntime.transformers.float16 import convert_float_to_float16
+from sentence_transformers import SentenceTransformer
+from tokenizers import Tokenizer
+
+from engine.errors import EngineError, InputError
+from trainer.bert_graph import OPSET, Pooling, bert_graph, bert_shape
+from trainer.encoder_files import Encoder, Verification, sha256_of, tokenise, write_encoder
+
+#: Record texts are short: 128 tokens hold practically all of them, and what is longer is cut.
+MAX_TOKENS = 128
+STEPS = ("loading the model", "writing the graph", "quantising and comparing")
+
+#: Verification texts when the caller has none: the kinds of things record texts hold.
+VERIFY_TEXTS = (
+    "",
+    "a",
+    "Apple iPhone 13 128GB Midnight",
+    "Samsung Galaxy S21 Ultra 5G SM-G998B 256 GB Phantom Black",
+    'LG 55" OLED evo C2 4K Smart TV OLED55C24LA',
+    "Bosch Serie 6 WAU28PH9GB Washing Machine 9kg 1400rpm White",
+    "Sony WH-1000XM4 Wireless Noise Cancelling Headphones",
+    "Logitech MX Master 3S mouse, graphite (910-006559)",
+    "Kingston FURY Beast 32GB (2x16GB) DDR5 5200MHz CL40 KF552C40BBK2-32",
+    "WD Red Plus NAS 3.5in SATA HDD 4 TB 64MB cache WD40EFZX",
+    "Canon PIXMA TS5350 all-in-one inkjet printer",
+    "Makita DHP482Z 18V LXT cordless combi drill, body only",
+    "Philips Hue White and Colour Ambiance E27 bulb 2-pack 800 lm",
+    "LEGO Technic 42115 Lamborghini Sián FKP 37",
+    "De'Longhi Magnifica S ECAM22.110.B bean-to-cup coffee machine, 1450 W, 1.8 l",
+    "HP 304XL tri-colour ink cartridge N9K07AE",
+    "Fender Player Stratocaster MN Black electric guitar",
+    "Garmin fēnix 7X Sapphire Solar titanium GPS watch 51mm",
+    "Bluetooth speaker",
+    "Lednička Beko RCNA366I40XBN kombinovaná, nerez, výška 185 cm",
+    "Dell UltraSharp U2723QE 27 inch 4K UHD USB-C hub monitor IPS 3840 x 2160 60Hz 5ms",
+    "Microsoft Office Home & Student 2021 - 1 PC/Mac, download, all languages, lifetime licence",
+    "Pack of 24 x 330ml Coca-Cola Zero Sugar cans",
+    "Fisher & Paykel RF540ADUX5 French door fridge freezer with ice and water dispenser, stainless steel",
+)
+
+
+def export_encoder(
+    sentence_transformers_folder: Path,
+    out: Path,
+    *,
+    verify_texts: Sequence[str] | None = None,
+    max_tokens: int = MAX_TOKENS,
+    on_step: Callable[[str, int, int], None] | None = None,
+) -> dict[str, float]:
+    """Write ``contracts.training.ENCODER_FILES`` into ``out``.
+
+    Pooling and scaling to unit length are part of the graph. Architectures like BERT's are written as
+    onnxruntime's fused operators (``trainer.bert_graph``), any other is traced.
+
+    Args:
+        sentence_transformers_folder: a local folder with ``modules.json`` and ``model.safetensors``.
+        out: the encoder folder; made where it is missing, files of the same names are replaced.
+        verify_texts: texts on which the files are compared with the torch module.
+        max_tokens: longest input of the encoder; the model's own limit where that is less.
+        on_step: called with (what is being done, steps done, steps in all).
+
+    Returns:
+        The least cosine to the torch module of each file (``fp32``, ``int8``, ``fp16``) and the mean
+        ones (``int8_mean``, ``fp16_mean``).
+
+    Raises:
+        InputError: the folder is not a sentence-transformers folder that can be exported.
+        BugError: the float32 file does not compute what the torch module computes.
+    """
+    step = on_step or (lambda *_: None)
+    texts = list(verify_texts if verify_texts is not None else VERIFY_TEXTS)
+    step(STEPS[0], 0, len(STEPS))
+    model, tokenizer = _load(sentence_transformers_folder)
+    model.max_seq_length = _token_limit(model, max_tokens)
+    pad = int(model.tokenizer.pad_token_id or 0)
+    wanted = np.asarray(model.encode(texts, normalize_embeddings=True, show_progress_bar=False), np.float32)
+    step(STEPS[1], 1, len(STEPS))
+    full, half = _graphs(model)
+    encoder = Encoder(
+        full=full,
+        half=half,
+        tokenizer=tokenizer,
+        dimension=int(wanted.shape[1]),
+        max_tokens=model.max_seq_length,
+        pad_token_id=pad,
+        source=sentence_transformers_folder.resolve().name,
+        source_sha256=sha256_of(sentence_transformers_folder / "model.safetensors"),
+    )
+    inputs = tokenise(tokenizer, texts, model.max_seq_length, pad)
+    step(STEPS[2], 2, len(STEPS))
+    return write_encoder(out, encoder, Verification(inputs, wanted))
+
+
+def _load(folder: Path) -> tuple[SentenceTransformer, Tokenizer]:
+    for name in ("modules.json", "config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise InputError(
+                f"{folder} is not a sentence-transformers folder with safetensors weights: {name} is missing"
+            )
+    try:
+        model = SentenceTransformer(
+            str(folder),
+            device="cpu",
+            local_files_only=True,
+            model_kwargs={"attn_implementation": "eager", "dtype": "float32"},
+        ).eval()
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        raise InputError(f"{folder} cannot be loaded by sentence-transformers: {error}") from error
+    tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
+    if not hasattr(model[0], "auto_model") or tokenizer is None:
+        raise InputError(f"{folder} is not a text encoder with a fast tokenizer (tokenizer.json)")
+    tokenizer = Tokenizer.from_str(tokenizer.to_str())
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return model, tokenizer
+
+
+def _token_limit(model: SentenceTransformer, max_tokens: int) -> int:
+    config = model[0].auto_model.config
+    limits = [max_tokens]
+    if model.max_seq_length:
+        limits.append(int(model.max_seq_length))
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions:
+        taken = 0 if config.model_type == "bert" else int(getattr(config, "pad_token_id", None) or 0) + 1
+        limits.append(int(positions) - taken)
+    return min(limits)
+
+
+def _pad_token_id(model: SentenceTransformer) -> int:
+    return int(model.tokenizer.pad_token_id or 0)
+
+
+def _graphs(model: SentenceTransformer) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """The encoder in float32 and in float16 (float32 output)."""
+    pooling = _simple_pooling(model)
+    transformer = model[0].auto_model
+    shape = bert_shape(transformer.config.to_dict())
+    if pooling is not None and shape is not None:
+        weights = {name: value.numpy() for name, value in transformer.state_dict().items()}
+        return bert_graph(weights, shape, pooling), bert_graph(weights, shape, pooling, half=True)
+    full = _traced(model)
+    with warnings.catch_warnings():
+        # The converter says so for every constant that half precision cannot hold, as the mask's.
+        warnings.simplefilter("ignore")
+        return full, convert_float_to_float16(
+            onnx.ModelProto.FromString(full.SerializeToString()), keep_io_types=True
+        )
+
+
+def _simple_pooling(model: SentenceTransformer) -> Pooling | None:
+    """How the model pools where that is the mean or the first token and nothing but scaling follows."""
+    kinds = [type(module).__name__ for module in list(model)[1:]]
+    if kinds not in (["Pooling"], ["Pooling", "Normalize"]):
+        return None
+    pooling = model[1]
+    # sentence-transformers 6 keeps the name, 5 has a method for it.
+    mode = getattr(pooling, "pooling_mode", None) or pooling.get_pooling_mode_str()
+    return mode if mode in ("mean", "cls") else None
+
+
+class _Traceable(torch.nn.Module):
+    """The whole encoder as one function of ids and mask."""
+
+    def __init__(self, model: SentenceTransformer) -> None:
+        super().__init__()
+        self.transformer = model[0].auto_model
+        self.others = torch.nn.ModuleList(list(model)[1:])
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        hidden = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        features = {"token_embeddings": hidden, "attention_mask": attention_mask}
+        for module in self.others:
+            features = module(features)
+        return torch.nn.functional.normalize(features["sentence_embedding"], dim=1)
+
+
+def _traced(model: SentenceTransformer) -> onnx.ModelProto:
+    """Any other architecture, as torch's exporter writes it; onnxruntime fuses what it recognises."""
+    ids = torch.tensor([[1, 2, 3, 4], [1, 2, 3, 4]])
+    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
+    rows = {0: "batch", 1: "tokens"}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # Tracing warns of every branch on a shape; the comparison with the torch module is the check.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _Traceable(model).eval(),
+            (ids, mask),
+            str(Path(folder) / "traced.onnx"),
+            input_names=["input_ids", "attention_mask"],
+            output_names=["embedding"],
+            dynamic_axes={"input_ids": rows, "attention_mask": rows, "embedding": {0: "batch"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+        return onnx.load(str(Path(folder) / "traced.onnx"))
+
+
+def main(arguments: Iterable[str] | None = None) -> int:
+    """``python -m trainer.export SOURCE OUT``; the exit code is that of the error's kind."""
+    parser = argparse.ArgumentParser(prog="python -m trainer.export", description=__doc__)
+    parser.add_argument("source", type=Path, help="a local sentence-transformers folder")
+    parser.add_argument("out", type=Path, help="the encoder folder to write")
+    options = parser.parse_args(None if arguments is None else list(arguments))
+
+    def tell(step: str, done: int, total: int) -> None:
+        print(json.dumps({"step": step, "done": done, "total": total}), flush=True)
+
+    try:
+        parity = export_encoder(options.source, options.out, on_step=tell)
+    except EngineError as error:
+        print(error.message, file=sys.stderr)
+        return error.exit_code
+    print(json.dumps({"parity": parity}), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""What every loss looks at: the similarity matrix of a batch and what is known about each cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+
+class Cell(IntEnum):
+    """What is known about a (listing, item) cell of a batch; a variant is a negative to all losses so far."""
+
+    NEGATIVE = 0
+    TARGET = 1
+    KNOWN = 2
+    VARIANT = 3
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """One batch as the losses see it.
+
+    Attributes:
+        listings: unit vectors, float [B, d].
+        items: unit vectors, float [C, d]; the items of the pairs, then the rejected candidates.
+        similarity: cosines, float [B, C].
+        target: bool [B, C]; the positive that is trained, at most one per listing.
+        known: bool [B, C]; further confirmed items of a listing, masked: neither positive nor negative.
+        negative: bool [B, C]; everything else.
+        weight: float [B], of each listing's pair.
+    """
+
+    listings: Tensor
+    items: Tensor
+    similarity: Tensor
+    target: Tensor
+    known: Tensor
+    negative: Tensor
+    weight: Tensor
+
+    @property
+    def zero(self) -> Tensor:
+        """A zero that hangs on the graph, for batches in which a loss has nothing to compare."""
+        return self.similarity.sum() * 0.0
+
+
+def make_batch(
+    listings: Tensor, items: Tensor, cells: Tensor | None = None, weight: Tensor | None = None
+) -> PairBatch:
+    """A :class:`PairBatch` of raw embeddings.
+
+    Half precision is raised to float32 first: a softmax over cosines at temperature .05 needs the digits.
+
+    Args:
+        listings: float [B, d].
+        items: float [C, d].
+        cells: integers of :class:`Cell`, [B, C]; None: item i is the target of listing i, no more is known.
+        weight: float [B]; None: all 1.
+    """
+    exact = torch.promote_types(listings.dtype, torch.float32)
+    unit_listings = functional.normalize(listings.to(exact), dim=-1)
+    unit_items = functional.normalize(items.to(exact), dim=-1)
+    if cells is None:
+        cells = torch.eye(len(listings), len(items), dtype=torch.int8, device=listings.device)
+    if weight is None:
+        weight = torch.ones(len(listings), device=listings.device)
+    target = cells == Cell.TARGET
+    known = cells == Cell.KNOWN
+    return PairBatch(
+        listings=unit_listings,
+        items=unit_items,
+        similarity=unit_listings @ unit_items.T,
+        target=target,
+        known=known,
+        negative=~(target | known),
+        weight=weight.to(exact),
+    )
+
+
+def weighted_mean(values: Tensor, weights: Tensor, batch: PairBatch) -> Tensor:
+    """Mean of ``values`` [n] weighted by ``weights`` [n]; the batch's graph zero where nothing weighs."""
+    total = weights.sum()
+    if values.numel() == 0 or float(total) <= 0.0:
+        return batch.zero
+    return (values * weights).sum() / total
+
+
+def hardest_negatives(batch: PairBatch, count: int) -> tuple[Tensor, Tensor]:
+    """The most similar negatives of every listing.
+
+    Returns:
+        Similarities [B, k] with k = min(count, C), and bool [B, k] that tells which of them are
+        negatives at all (a listing may have fewer).
+    """
+    masked = batch.similarity.masked_fill(~batch.negative, -torch.inf)
+    top, index = masked.detach().topk(min(count, masked.shape[1]), dim=1)
+    return batch.similarity.gather(1, index), torch.isfinite(top)
+
+
+def target_similarity(batch: PairBatch) -> tuple[Tensor, Tensor]:
+    """Similarity of each listing to its target [B] (0 without one), and bool [B]: does it have one."""
+    return (batch.similarity * batch.target).sum(dim=1), batch.target.any(dim=1)
