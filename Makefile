@@ -45,7 +45,8 @@ bench: $(STAMP)
 	@for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 screenshots: $(STAMP)
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m desktop.screenshots docs/screenshots
+	@[ -f $(DEMO)/workspace.db ] || $(MAKE) demo
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tests.screenshots $(DEMO) docs/screenshots
 
 clean:
 	rm -rf .venv build dist *.egg-info $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -115,7 +115,7 @@ class Desktop(QObject):
             reviewer=self._preferences.get("reviewer", "") or _user_name(),
             preferences=self._preferences,
         )
-        window = MainWindow(session, on_scale=self.theme.step_scale)
+        window = MainWindow(session, theme=self.theme)
         presenter = ErrorPresenter(window, self._log_file)
         presenter.install_excepthook()
         tasks.failure.connect(presenter.show)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QMoveEvent, QResizeEvent, QShortcut
@@ -25,7 +24,7 @@ from desktop.screens.home import HomeScreen
 from desktop.screens.releases import ReleasesScreen
 from desktop.screens.review import ReviewScreen
 from desktop.session import Session
-from desktop.theme import icon
+from desktop.theme import Theme, icon
 from desktop.widgets.basics import Button, column, row, words
 from desktop.widgets.job_bar import JobBar
 
@@ -36,11 +35,8 @@ _SETTLED = 1500
 _NAMES = ("Home", "Review", "Automation", "Releases", "History")
 
 
-class Screen(Protocol):
-    """What the window asks of a screen."""
-
-    def activate(self) -> None:
-        """The screen is now shown."""
+def _appearance(choice: str) -> str:
+    return {"light": "Light", "dark": "Dark"}.get(choice, "As the system")
 
 
 class MainWindow(QMainWindow):
@@ -53,11 +49,11 @@ class MainWindow(QMainWindow):
         self,
         session: Session,
         *,
-        on_scale: Callable[[int], None] | None = None,
+        theme: Theme | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._session, self._theme = session, theme
         self.home = HomeScreen(session)
         self.review = ReviewScreen(session)
         self.automation = AutomationScreen(session)
@@ -86,7 +82,7 @@ class MainWindow(QMainWindow):
         name = session.workspace.path.name
         self.setWindowTitle(f"{name} – Alcove" + (" (read-only)" if session.read_only else ""))
         self.history.reopen_asked.connect(self.reopen)
-        self._add_shortcuts(on_scale)
+        self._add_shortcuts()
         self._layout_timer = QTimer(self)
         self._layout_timer.setSingleShot(True)
         self._layout_timer.setInterval(_SETTLED)
@@ -103,6 +99,7 @@ class MainWindow(QMainWindow):
         self._session.preferences.set(_SCREEN, number)
         screen = self._screens[number]
         self.stack.setCurrentWidget(screen)
+        screen.setFocus()
         screen.activate()  # type: ignore[attr-defined]
 
     def reopen(self, listing_id: int) -> None:
@@ -128,10 +125,11 @@ class MainWindow(QMainWindow):
         layout.addLayout(head)
         group = QButtonGroup(self)
         for number, text in enumerate(_NAMES):
-            button = Button(text, partial(self.show_screen, number), kind="quiet", icon_name=text.lower())
+            button = Button(
+                text, partial(self.show_screen, number), kind="quiet", icon_name=text.lower(), icon_size=20
+            )
             button.setCheckable(True)
             button.setToolTip(f"{text} (Ctrl+{number + 1})")
-            button.setIconSize(QSize(20, 20))
             group.addButton(button)
             self._buttons.append(button)
             layout.addWidget(button)
@@ -145,20 +143,33 @@ class MainWindow(QMainWindow):
         )
         switch = Button("Other workspace", self.switch_asked.emit, kind="quiet", icon_name="folder")
         layout.addWidget(self._reviewer)
+        if self._theme is not None:
+            self._appearance = Button(
+                _appearance(self._theme.choice),
+                self._next_appearance,
+                kind="quiet",
+                icon_name="contrast",
+                tip="Light, dark, or as the system has it; Ctrl with + and - makes text larger and smaller",
+            )
+            layout.addWidget(self._appearance)
         layout.addWidget(switch)
         return sidebar
 
-    def _add_shortcuts(self, on_scale: Callable[[int], None] | None) -> None:
+    def _add_shortcuts(self) -> None:
         for number in range(len(_NAMES)):
             self._shortcut(f"Ctrl+{number + 1}", partial(self.show_screen, number))
-        if on_scale is not None:
-            self._shortcut("Ctrl++", lambda: on_scale(1))
-            self._shortcut("Ctrl+=", lambda: on_scale(1))
-            self._shortcut("Ctrl+-", lambda: on_scale(-1))
-            self._shortcut("Ctrl+0", lambda: on_scale(0))
+        if self._theme is not None:
+            for keys, steps in (("Ctrl++", 1), ("Ctrl+=", 1), ("Ctrl+-", -1), ("Ctrl+0", 0)):
+                self._shortcut(keys, partial(self._theme.step_scale, steps))
 
     def _shortcut(self, keys: str, intent: Callable[[], None]) -> None:
         QShortcut(QKeySequence(keys), self).activated.connect(intent)
+
+    def _next_appearance(self) -> None:
+        if self._theme is not None:
+            text = _appearance(self._theme.next_choice())
+            self._appearance.setText(text)
+            self._appearance.setAccessibleName(text)
 
     # -- the reviewer's name ---------------------------------------------------------------------
 

@@ -22,9 +22,15 @@ from desktop.preferences import Preferences
 
 RESOURCES = Path(resources.__file__).parent
 SCALES = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
+CHOICES = ("system", "light", "dark")
 _DEFAULT_POINTS = 10.0
 #: Where one of these is all the system offers, the font that comes with Alcove is easier to read.
 _PLAIN_FAMILIES = frozenset({"DejaVu Sans", "Bitstream Vera Sans", "Liberation Sans", "Sans Serif", ""})
+
+
+@lru_cache(maxsize=256)
+def _colour(code: str) -> QColor:
+    return QColor(code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Tokens:
 
     def colour(self, name: str) -> QColor:
         """A named colour to paint with."""
-        return QColor(getattr(self, name))
+        return _colour(getattr(self, name))
 
 
 @lru_cache(maxsize=1)
@@ -159,6 +165,18 @@ class Theme(QObject):
         kept = self._preferences.get("text_scale", 1.0)
         return min(SCALES, key=lambda scale: abs(scale - kept))
 
+    @property
+    def choice(self) -> str:
+        """``system``, ``light`` or ``dark``."""
+        kept = self._preferences.get("theme", CHOICES[0])
+        return kept if kept in CHOICES else CHOICES[0]
+
+    def next_choice(self) -> str:
+        """Go on from system to light to dark, and say which it is now."""
+        self._preferences.set("theme", CHOICES[(CHOICES.index(self.choice) + 1) % len(CHOICES)])
+        self.apply()
+        return self.choice
+
     def step_scale(self, steps: int) -> None:
         """Make text larger (+1), smaller (-1) or of the system's size (0)."""
         at = SCALES.index(self.scale) + steps if steps else SCALES.index(1.0)
@@ -166,8 +184,9 @@ class Theme(QObject):
         self.apply()
 
     def apply(self) -> None:
-        """Dress every window in the system's colour scheme and the chosen text size."""
-        dark = self._app.styleHints().colorScheme() == Qt.ColorScheme.Dark
+        """Dress every window in the chosen colour scheme and text size."""
+        system = self._app.styleHints().colorScheme() == Qt.ColorScheme.Dark
+        dark = {"dark": True, "light": False}.get(self.choice, system)
         colours = _themes()["dark" if dark else "light"]
         font = QFont(self._system_font)
         if self._bundled and QFontInfo(font).family() in _PLAIN_FAMILIES:

@@ -141,7 +141,7 @@ class TrainingProcess(QObject):
     def _outcome(self, exit_code: int, *, crashed: bool) -> tuple[RunState, str]:
         match self._verdict:
             case TrainingFinished(step=step):
-                return RunState.FINISHED, f"Finished after {step:,} steps."
+                return RunState.FINISHED, f"Finished after {step:,} step{'' if step == 1 else 's'}."
             case TrainingCancelled(step=step):
                 return RunState.CANCELLED, f"Cancelled at step {step:,}; it can be resumed."
             case TrainingFailed(message=message):

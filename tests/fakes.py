@@ -158,18 +158,17 @@ def make_tiny_sentence_transformer(
 
 def make_tiny_encoder(folder: Path, dimension: int = 32, layers: int = 2, *, seed: int = 0) -> Path:
     """Write the encoder folder of that same BERT, as the trainer would, without torch; returns the folder."""
-    from trainer.bert_graph import bert_graph, bert_shape
-    from trainer.encoder_files import Encoder, Verification, tokenise, write_encoder
+    from trainer.bert_graph import bert_shape
+    from trainer.encoder_files import Encoder, Verification, bert_graphs, tokenise, write_encoder
+    from trainer.sample_texts import SAMPLE_TEXTS
 
     shape = bert_shape(tiny_config(dimension, layers))
     assert shape is not None
-    weights = tiny_weights(dimension, layers, seed)
-    full = bert_graph(weights, shape, "mean")
     tokenizer = tiny_tokenizer()
-    inputs = tokenise(tokenizer, ["", "sony wh-1000xm4 black", "apple iphone 13 128 gb"], TINY_MAX_TOKENS, 0)
+    tokens = tokenise(tokenizer, SAMPLE_TEXTS, TINY_MAX_TOKENS, 0)
+    graphs = bert_graphs(tiny_weights(dimension, layers, seed), shape, "mean", tokens)
     encoder = Encoder(
-        full=full,
-        half=bert_graph(weights, shape, "mean", half=True),
+        graphs=graphs,
         tokenizer=tokenizer,
         dimension=dimension,
         max_tokens=TINY_MAX_TOKENS,
@@ -177,7 +176,7 @@ def make_tiny_encoder(folder: Path, dimension: int = 32, layers: int = 2, *, see
         source=f"tiny BERT, seed {seed}",
         source_sha256="0" * 64,
     )
-    write_encoder(folder, encoder, Verification(inputs, _run(full.SerializeToString(), inputs)))
+    write_encoder(folder, encoder, Verification(tokens, _run(graphs.full.SerializeToString(), tokens)))
     return folder
 
 

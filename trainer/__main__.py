@@ -17,6 +17,8 @@ from typing import Literal
 
 from engine.contracts.training import TrainingFailed
 from engine.errors import EngineError, EnvironmentError_, InputError, TrainerMissingError
+from trainer.config import resolve_recipe
+from trainer.data import read_job
 from trainer.events import EventWriter, claim_standard_output
 
 #: Set before any library that reads them is imported: nothing here may reach for a network.
@@ -82,8 +84,15 @@ def main(arguments: list[str]) -> int:
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    emit = EventWriter(job_folder, stream)
+    return run(job_folder, EventWriter(job_folder, stream), stop)
+
+
+def run(job_folder: Path, emit: EventWriter, stop: StopRequest) -> int:
+    """Run the job of a folder to its end; every error becomes one event. Returns the exit code."""
     try:
+        # A wrong job is refused before torch is loaded, which takes seconds.
+        job = read_job(job_folder)
+        resolve_recipe(job.recipe, job.overrides)
         try:
             from trainer.recipe import train
         except ImportError as error:

@@ -27,7 +27,7 @@ Weights = Mapping[str, npt.NDArray[np.float32]]
 
 
 @dataclass
-class _Graph:
+class Graph:
     """Nodes and weights as they are written down; ``half`` keeps the layers' weights as float16."""
 
     half: bool = False
@@ -56,6 +56,25 @@ class _Graph:
             helper.make_node(operator, inputs, outputs, name=outputs[0], domain=FUSED_DOMAIN, **attributes)
         )
         return outputs[0]
+
+    def model(self, dimension: int) -> onnx.ModelProto:
+        """The finished model: ids and mask in, ``embedding`` [batch, dimension] out."""
+        tokens = ["batch", "tokens"]
+        return helper.make_model(
+            helper.make_graph(
+                self.nodes,
+                "encoder",
+                [
+                    helper.make_tensor_value_info("input_ids", TensorProto.INT64, tokens),
+                    helper.make_tensor_value_info("attention_mask", TensorProto.INT64, tokens),
+                ],
+                [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", dimension])],
+                self.weights,
+            ),
+            opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(FUSED_DOMAIN, 1)],
+            ir_version=8,
+            producer_name="alcove",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,34 +127,20 @@ def bert_graph(
         A model with inputs ``input_ids`` and ``attention_mask`` (int64 [batch, tokens], padded on the
         right) and output ``embedding`` (float32 [batch, width], unit rows).
     """
-    graph = _Graph(half)
-    graph.node("Cast", ["input_ids"], "ids", to=TensorProto.INT32)
-    graph.node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
-    hidden = _embeddings(graph, weights, shape)
+    graph = Graph(half)
+    hidden = embeddings(graph, weights, shape)
     for layer in range(shape.layers):
         hidden = _layer(graph, weights, shape, layer, hidden)
     if half:
         hidden = graph.node("Cast", [hidden], "hidden_float", to=TensorProto.FLOAT)
-    _pool(graph, hidden, pooling)
-    tokens = ["batch", "tokens"]
-    return helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "encoder",
-            [
-                helper.make_tensor_value_info("input_ids", TensorProto.INT64, tokens),
-                helper.make_tensor_value_info("attention_mask", TensorProto.INT64, tokens),
-            ],
-            [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", shape.width])],
-            graph.weights,
-        ),
-        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(FUSED_DOMAIN, 1)],
-        ir_version=8,
-        producer_name="alcove",
-    )
+    pool(graph, hidden, pooling)
+    return graph.model(shape.width)
 
 
-def _embeddings(graph: _Graph, weights: Weights, shape: BertShape) -> str:
+def embeddings(graph: Graph, weights: Weights, shape: BertShape) -> str:
+    """The nodes up to the first layer's input, whose name is returned; ``token_counts`` comes with it."""
+    graph.node("Cast", ["input_ids"], "ids", to=TensorProto.INT32)
+    graph.node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
     positions = weights["embeddings.position_embeddings.weight"][shape.first_position :]
     # Every token has type 0, so its vector joins the positions once and for all.
     positions = positions + weights["embeddings.token_type_embeddings.weight"][0]
@@ -156,7 +161,7 @@ def _embeddings(graph: _Graph, weights: Weights, shape: BertShape) -> str:
     )
 
 
-def _layer(graph: _Graph, weights: Weights, shape: BertShape, layer: int, hidden: str) -> str:
+def _layer(graph: Graph, weights: Weights, shape: BertShape, layer: int, hidden: str) -> str:
     theirs = f"encoder.layer.{layer}."
     ours = f"layer.{layer}."
 
@@ -194,7 +199,8 @@ def _layer(graph: _Graph, weights: Weights, shape: BertShape, layer: int, hidden
     return add_and_norm("down", "output", down, middle, f"hidden.{layer + 1}")
 
 
-def _pool(graph: _Graph, hidden: str, pooling: Pooling) -> None:
+def pool(graph: Graph, hidden: str, pooling: Pooling) -> None:
+    """The nodes from the last layer's output (float32) to ``embedding``."""
     if pooling == "mean":
         # The sum will do for the mean: only the direction is left after scaling to unit length.
         axis = graph.constant("token_axis", np.array([1], dtype=np.int64))

@@ -21,40 +21,22 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 from engine.errors import EngineError, InputError
-from trainer.bert_graph import OPSET, Pooling, bert_graph, bert_shape
-from trainer.encoder_files import Encoder, Verification, sha256_of, tokenise, write_encoder
+from trainer.bert_graph import OPSET, Pooling, bert_shape
+from trainer.encoder_files import (
+    Encoder,
+    Graphs,
+    Tokens,
+    Verification,
+    bert_graphs,
+    sha256_of,
+    tokenise,
+    write_encoder,
+)
+from trainer.sample_texts import SAMPLE_TEXTS
 
 #: Record texts are short: 128 tokens hold practically all of them, and what is longer is cut.
 MAX_TOKENS = 128
 STEPS = ("loading the model", "writing the graph", "quantising and comparing")
-
-#: Verification texts when the caller has none: the kinds of things record texts hold.
-VERIFY_TEXTS = (
-    "",
-    "a",
-    "Apple iPhone 13 128GB Midnight",
-    "Samsung Galaxy S21 Ultra 5G SM-G998B 256 GB Phantom Black",
-    'LG 55" OLED evo C2 4K Smart TV OLED55C24LA',
-    "Bosch Serie 6 WAU28PH9GB Washing Machine 9kg 1400rpm White",
-    "Sony WH-1000XM4 Wireless Noise Cancelling Headphones",
-    "Logitech MX Master 3S mouse, graphite (910-006559)",
-    "Kingston FURY Beast 32GB (2x16GB) DDR5 5200MHz CL40 KF552C40BBK2-32",
-    "WD Red Plus NAS 3.5in SATA HDD 4 TB 64MB cache WD40EFZX",
-    "Canon PIXMA TS5350 all-in-one inkjet printer",
-    "Makita DHP482Z 18V LXT cordless combi drill, body only",
-    "Philips Hue White and Colour Ambiance E27 bulb 2-pack 800 lm",
-    "LEGO Technic 42115 Lamborghini Sián FKP 37",
-    "De'Longhi Magnifica S ECAM22.110.B bean-to-cup coffee machine, 1450 W, 1.8 l",
-    "HP 304XL tri-colour ink cartridge N9K07AE",
-    "Fender Player Stratocaster MN Black electric guitar",
-    "Garmin fēnix 7X Sapphire Solar titanium GPS watch 51mm",
-    "Bluetooth speaker",
-    "Lednička Beko RCNA366I40XBN kombinovaná, nerez, výška 185 cm",
-    "Dell UltraSharp U2723QE 27 inch 4K UHD USB-C hub monitor IPS 3840 x 2160 60Hz 5ms",
-    "Microsoft Office Home & Student 2021 - 1 PC/Mac, download, all languages, lifetime licence",
-    "Pack of 24 x 330ml Coca-Cola Zero Sugar cans",
-    "Fisher & Paykel RF540ADUX5 French door fridge freezer with ice and water dispenser, stainless steel",
-)
 
 
 def export_encoder(
@@ -73,7 +55,8 @@ def export_encoder(
     Args:
         sentence_transformers_folder: a local folder with ``modules.json`` and ``model.safetensors``.
         out: the encoder folder; made where it is missing, files of the same names are replaced.
-        verify_texts: texts on which the files are compared with the torch module.
+        verify_texts: texts on which the files are compared with the torch module and, with
+            ``SAMPLE_TEXTS``, the ranges of int8 are found; those alone where there are none.
         max_tokens: longest input of the encoder; the model's own limit where that is less.
         on_step: called with (what is being done, steps done, steps in all).
 
@@ -86,27 +69,24 @@ def export_encoder(
         BugError: the float32 file does not compute what the torch module computes.
     """
     step = on_step or (lambda *_: None)
-    texts = list(verify_texts if verify_texts is not None else VERIFY_TEXTS)
+    texts = list(verify_texts) if verify_texts else list(SAMPLE_TEXTS)
     step(STEPS[0], 0, len(STEPS))
     model, tokenizer = _load(sentence_transformers_folder)
-    model.max_seq_length = _token_limit(model, max_tokens)
+    limit = model.max_seq_length = _token_limit(model, max_tokens)
     pad = int(model.tokenizer.pad_token_id or 0)
     wanted = np.asarray(model.encode(texts, normalize_embeddings=True, show_progress_bar=False), np.float32)
     step(STEPS[1], 1, len(STEPS))
-    full, half = _graphs(model)
     encoder = Encoder(
-        full=full,
-        half=half,
+        graphs=_graphs(model, tokenise(tokenizer, dict.fromkeys((*SAMPLE_TEXTS, *texts)), limit, pad)),
         tokenizer=tokenizer,
         dimension=int(wanted.shape[1]),
-        max_tokens=model.max_seq_length,
+        max_tokens=limit,
         pad_token_id=pad,
         source=sentence_transformers_folder.resolve().name,
         source_sha256=sha256_of(sentence_transformers_folder / "model.safetensors"),
     )
-    inputs = tokenise(tokenizer, texts, model.max_seq_length, pad)
     step(STEPS[2], 2, len(STEPS))
-    return write_encoder(out, encoder, Verification(inputs, wanted))
+    return write_encoder(out, encoder, Verification(tokenise(tokenizer, texts, limit, pad), wanted))
 
 
 def _load(folder: Path) -> tuple[SentenceTransformer, Tokenizer]:
@@ -149,21 +129,20 @@ def _pad_token_id(model: SentenceTransformer) -> int:
     return int(model.tokenizer.pad_token_id or 0)
 
 
-def _graphs(model: SentenceTransformer) -> tuple[onnx.ModelProto, onnx.ModelProto]:
-    """The encoder in float32 and in float16 (float32 output)."""
+def _graphs(model: SentenceTransformer, samples: Tokens) -> Graphs:
+    """The encoder in every precision; ``samples`` show how large activations get."""
     pooling = _simple_pooling(model)
     transformer = model[0].auto_model
     shape = bert_shape(transformer.config.to_dict())
     if pooling is not None and shape is not None:
         weights = {name: value.numpy() for name, value in transformer.state_dict().items()}
-        return bert_graph(weights, shape, pooling), bert_graph(weights, shape, pooling, half=True)
+        return bert_graphs(weights, shape, pooling, samples)
     full = _traced(model)
     with warnings.catch_warnings():
         # The converter says so for every constant that half precision cannot hold, as the mask's.
         warnings.simplefilter("ignore")
-        return full, convert_float_to_float16(
-            onnx.ModelProto.FromString(full.SerializeToString()), keep_io_types=True
-        )
+        copy = onnx.ModelProto.FromString(full.SerializeToString())
+        return Graphs(full, convert_float_to_float16(copy, keep_io_types=True), None)
 
 
 def _simple_pooling(model: SentenceTransformer) -> Pooling | None:

@@ -17,6 +17,7 @@ from engine.contracts import Candidate, CandidateView, Item, PastMatch, ReviewCa
 
 #: Candidates whose confidence is this close to the best one's cannot be told apart by it.
 NEAR_TIE = 0.05
+_SHOWN_GAP = 0.001
 
 _REASONS = {
     RouteReason.BELOW_THRESHOLD: "Below the threshold",
@@ -148,7 +149,7 @@ def _tie(views: list[CandidateView], at: int) -> str:
     apart = best - views[max(at, 1)].candidate.confidence
     if apart > NEAR_TIE:
         return ""
-    return f"Near tie, {percent(apart, 1)} apart" if at else "Near tie"
+    return f"Near tie, {percent(apart, 1)} apart" if at and apart >= _SHOWN_GAP else "Near tie"
 
 
 def _leader(before: list[CandidateSketch], item: Item) -> int:

@@ -38,7 +38,8 @@ class ReviewDesk(QObject):
     """See the module.
 
     ``showing`` carries a :class:`Sketch` whenever another card comes to the front; ``saved`` the
-    decision just written; ``said`` words for a moment; ``standing_changed`` new counts.
+    decision just written; ``said`` words for a moment; ``standing_changed`` new counts; ``identical_changed``
+    how many listings identical to the one just answered wait.
     """
 
     showing = Signal(object)
@@ -47,6 +48,7 @@ class ReviewDesk(QObject):
     saved = Signal(object)
     said = Signal(str)
     standing_changed = Signal()
+    identical_changed = Signal()
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -220,8 +222,7 @@ class ReviewDesk(QObject):
     def _on_decided(self, decision: Decision) -> None:
         identical = self.front.card.identical_pending if self.front is not None else 0
         self._set_saving(False)
-        self.last_decision = decision
-        self.identical_waiting = 0 if decision.verdict is Verdict.UNSURE else identical
+        self._offer(decision, 0 if decision.verdict is Verdict.UNSURE else identical)
         unsure = decision.verdict is Verdict.UNSURE
         if unsure:
             self._queue.leave_unsure(decision.listing_id)
@@ -247,21 +248,20 @@ class ReviewDesk(QObject):
 
     def _on_undone(self, turned: reviewing.Turned) -> None:
         self._set_saving(False)
-        self.identical_waiting = 0
-        self.last_decision = None
+        self._offer(None, 0)
         self._put_in_front(turned.card, again=False)
         self.said.emit("Undone")
         self.refresh_standing()
 
     def _on_redone(self, turned: reviewing.Turned) -> None:
         self._set_saving(False)
-        self.last_decision = turned.decision
+        self._offer(turned.decision, 0)
         self._answered_elsewhere({turned.decision.listing_id, *turned.listing_ids})
         self.said.emit("Redone")
 
     def _on_applied(self, applied: reviewing.Applied) -> None:
         self._set_saving(False)
-        self.identical_waiting = 0
+        self._offer(self.last_decision, 0)
         done = {decision.listing_id for decision in applied.decisions}
         self._answered_elsewhere(done)
         self.said.emit(f"Applied to {counted(len(done), 'identical listing')}")
@@ -327,6 +327,10 @@ class ReviewDesk(QObject):
         if self.state is not state:
             self.state = state
             self.state_changed.emit()
+
+    def _offer(self, decision: Decision | None, identical: int) -> None:
+        self.last_decision, self.identical_waiting = decision, identical
+        self.identical_changed.emit()
 
     def _set_saving(self, saving: bool) -> None:
         self.saving = saving

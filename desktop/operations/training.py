@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from desktop.operations import run_change, run_job
 from desktop.session import Session
@@ -13,8 +14,13 @@ from desktop.training_process import read_training_events
 from engine.contracts import ChangeSet, Finished, Progress, RunState, TrainingRun, WorkEvent
 from engine.contracts.training import TrainingEvent
 
+Device = Literal["auto", "cpu", "cuda"]
 #: Where a training run may compute, and how a screen says it.
-DEVICES = (("auto", "Best available"), ("cpu", "CPU"), ("cuda", "GPU (CUDA)"))
+DEVICES: tuple[tuple[Device, str], ...] = (
+    ("auto", "Best available"),
+    ("cpu", "CPU"),
+    ("cuda", "GPU (CUDA)"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ def prepare(
     session: Session,
     *,
     recipe: str,
-    device: str,
+    device: Device,
     seed: int,
     initiator: object,
     done: Callable[[StartableRun], None],

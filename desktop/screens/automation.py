@@ -32,6 +32,8 @@ from desktop.widgets.wording import count, counted, percent, seconds_since_epoch
 from engine.contracts import ChangeSet, RateSnapshot, ReleaseSummary, RiskCoverage, Status
 
 _PRECISIONS = (0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99)
+#: Share of the time axis that the name of a release takes up.
+_NAMED_APART = 0.12
 _CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
 
 
@@ -163,7 +165,7 @@ class AutomationScreen(QWidget):
         certificate = status.certificate
         if certificate is not None:
             lowest = certificate.precision
-            guides.append(Guide(certificate.precision, f"{percent(certificate.precision)} signed for"))
+            guides.append(Guide(certificate.precision, f"{percent(certificate.precision)} required"))
             at = coverage_at_threshold(curve, certificate.threshold)
             if at is not None:
                 guides.append(Guide(at, "threshold", across=False))
@@ -225,11 +227,20 @@ def rate_curves(rates: Sequence[RateSnapshot]) -> tuple[Curve, ...]:
 
 
 def release_guides(rates: Sequence[RateSnapshot]) -> tuple[Guide, ...]:
-    """Where another release came into use."""
+    """Where another release came into use; of those too close to tell apart, only the last is named."""
+    if not rates:
+        return ()
+    changes = [
+        (seconds_since_epoch(after.at), after.release_id)
+        for before, after in pairwise(rates)
+        if after.release_id and after.release_id != before.release_id
+    ]
+    span = seconds_since_epoch(rates[-1].at) - seconds_since_epoch(rates[0].at)
     guides = []
-    for before, after in pairwise(rates):
-        if after.release_id and after.release_id != before.release_id:
-            guides.append(Guide(seconds_since_epoch(after.at), after.release_id, across=False))
+    for position, (at, release_id) in enumerate(changes):
+        later = changes[position + 1][0] if position + 1 < len(changes) else None
+        crowded = later is not None and later - at < _NAMED_APART * span
+        guides.append(Guide(at, "" if crowded else release_id, across=False))
     return tuple(guides)
 
 

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QComboBox, QHeaderView, QLineEdit, QSplitter, QSta
 from desktop.item_models.history_model import COLUMNS, ITEM, LISTING, HistoryModel
 from desktop.operations import reviewing
 from desktop.session import Session
-from desktop.widgets.basics import EmptyState, column, page_title, row, words
+from desktop.widgets.basics import Card, EmptyState, column, page_title, row, words
 from desktop.widgets.decision_card import DecisionCard
 from desktop.widgets.pieces import table
 from desktop.widgets.wording import verdict_words
@@ -82,7 +82,10 @@ class HistoryScreen(QWidget):
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.setChildrenCollapsible(False)
         splitter.setHandleWidth(14)
-        splitter.addWidget(self.table)
+        frame = Card()
+        frame.body.setContentsMargins(6, 6, 6, 6)
+        frame.add(self.table)
+        splitter.addWidget(frame)
         splitter.addWidget(self.card)
         splitter.setStretchFactor(0, 3)
         splitter.setStretchFactor(1, 2)

@@ -71,7 +71,7 @@ class ImportPage(QWidget):
     def open(self, file: Path, kind: RecordKind) -> None:
         """Show what importing ``file`` as ``kind`` would do."""
         self._file, self._kind = file, kind
-        self._kinds[kind].setChecked(True)
+        self.kind_buttons[kind].setChecked(True)
         self._title.setText(f"Import {file.name}")
         self.feed_edit.setText(file.stem)
         self._show_kind()
@@ -83,6 +83,11 @@ class ImportPage(QWidget):
         """What is shown; None while the file is being read or cannot be."""
         return self._preview
 
+    @property
+    def problem(self) -> str:
+        """Why the file cannot be imported, "" while it can."""
+        return "" if self._problem.isHidden() else self._problem.text()
+
     # -- building ------------------------------------------------------------------------------
 
     def _build(self) -> None:
@@ -90,12 +95,12 @@ class ImportPage(QWidget):
         self._facts = words("", "caption")
         self.import_button = primary_button("Import", self.import_now, icon_name="download")
         self.back_button = secondary_button("Back", self._close)
-        self._kinds = {
+        self.kind_buttons = {
             RecordKind.LISTINGS: QPushButton("Listings to match"),
             RecordKind.CATALOGUE: QPushButton("Catalogue items"),
         }
         group = QButtonGroup(self)
-        for kind, choice in self._kinds.items():
+        for kind, choice in self.kind_buttons.items():
             choice.setCheckable(True)
             choice.setProperty("kind", "segment")
             choice.clicked.connect(lambda _checked, kind=kind: self._choose_kind(kind))
@@ -135,7 +140,13 @@ class ImportPage(QWidget):
 
         page = column(
             row(column(self._title, self._facts, spacing=2), None, self.back_button, self.import_button),
-            row(row(*self._kinds.values(), spacing=4), self._feed_label, self.feed_edit, None, spacing=16),
+            row(
+                row(*self.kind_buttons.values(), spacing=4),
+                self._feed_label,
+                self.feed_edit,
+                None,
+                spacing=16,
+            ),
             self._problem,
             self.job_panel,
             spacing=14,
@@ -193,12 +204,13 @@ class ImportPage(QWidget):
         self._refused_model.show_rows(preview.refused)
         self.refused_view.resizeColumnToContents(0)
         self.refused_view.setVisible(bool(preview.refused))
-        self._refused_words.setText(refused_words(preview.refused_total, len(preview.refused)))
-        set_role(self._refused_words, "warning" if preview.refused_total else "caption")
+        mapped = all(preview.mapping.column(field) for field in REQUIRED_FIELDS)
+        told = refused_words(preview.refused_total, len(preview.refused))
+        self._refused_words.setText(told if mapped else "Choose the columns marked * first.")
+        set_role(self._refused_words, "caption" if mapped and not preview.refused_total else "warning")
         importable = preview.rows - preview.refused_total
         what = "item" if self._kind is RecordKind.CATALOGUE else "listing"
-        self.import_button.setText(f"Import {counted(importable, what)}")
-        mapped = all(preview.mapping.column(field) for field in REQUIRED_FIELDS)
+        self.import_button.setText(f"Import {counted(importable, what)}" if mapped else "Import")
         self.import_button.setEnabled(mapped and importable > 0 and not self._session.read_only)
 
     def _show_problem(self, error: Exception, asked: int) -> None:

@@ -86,6 +86,16 @@ class ReleasePage(QWidget):
         self._build()
         self._show_release()
 
+    @property
+    def name(self) -> str:
+        """The release in front."""
+        return self._release.id if self._release is not None else ""
+
+    @property
+    def standing_word(self) -> str:
+        """What its badge says."""
+        return "" if self._badge.isHidden() else self._badge.text()
+
     # -- building ------------------------------------------------------------------------------
 
     def _build(self) -> None:
@@ -106,7 +116,7 @@ class ReleasePage(QWidget):
         split.setHandleWidth(12)
         split.addWidget(listed)
         split.addWidget(self._build_detail())
-        split.setSizes([400, 760])
+        split.setSizes([450, 720])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 12, 0, 0)
         layout.setSpacing(12)

@@ -11,11 +11,12 @@ from desktop.item_models.review_desk import DeskState, ReviewDesk
 from desktop.keymap import Action, Keymap, key_name
 from desktop.operations import reviewing
 from desktop.session import Session
-from desktop.widgets.basics import Button, EmptyState, column, restyle, row, words
+from desktop.widgets.basics import Button, EmptyState, column
 from desktop.widgets.candidate_list import CandidateList
 from desktop.widgets.catalogue_search import CatalogueSearch
 from desktop.widgets.key_hints import KeyHints
 from desktop.widgets.listing_card import ListingCard
+from desktop.widgets.pieces import Banner
 from desktop.widgets.review_header import ReviewHeader
 from desktop.widgets.states import Skeleton
 from desktop.widgets.verdict_bar import VerdictBar
@@ -75,8 +76,9 @@ class ReviewScreen(QWidget):
         self.search = CatalogueSearch()
         self.candidates = CandidateList()
         self.verdicts = VerdictBar(self.keymap)
-        self._banner = self._build_banner()
+        self._banner = Banner()
         right = QWidget()
+        self.search.setContentsMargins(2, 0, 20, 0)
         right.setLayout(column(self.search, self.candidates, spacing=8))
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._splitter.setChildrenCollapsible(False)
@@ -93,7 +95,9 @@ class ReviewScreen(QWidget):
         self.skeleton = Skeleton()
         recall = Button("Recall what was put off", self.desk.recall, kind="primary")
         self._recall = recall
-        self.finished = EmptyState("Everything is reviewed", icon_name="done", action=recall)
+        self.finished = EmptyState(
+            "Everything is reviewed", icon_name="done", icon_colour="good", action=recall
+        )
         self.empty = EmptyState(
             "Nothing to review yet",
             "Import a catalogue and a feed on Home, then match it. What is not certain enough comes here.",
@@ -115,19 +119,6 @@ class ReviewScreen(QWidget):
         self._message_timer.setInterval(_MESSAGE_STAYS)
         self._message_timer.timeout.connect(lambda: self.verdicts.message.setText(""))
 
-    def _build_banner(self) -> QWidget:
-        self._banner_words = words("", wrap=True)
-        self._banner_action = Button("", self.desk.apply_to_identical)
-        banner = QWidget()
-        banner.setObjectName("banner")
-        banner.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        line = row(self._banner_words, self._banner_action, spacing=12)
-        line.setStretch(0, 1)
-        line.setContentsMargins(14, 6, 8, 6)
-        banner.setLayout(line)
-        banner.hide()
-        return banner
-
     def _connect(self) -> None:
         desk, header = self.desk, self.header
         desk.showing.connect(self._on_showing)
@@ -136,6 +127,7 @@ class ReviewScreen(QWidget):
         desk.saved.connect(self._on_saved)
         desk.said.connect(self._say)
         desk.standing_changed.connect(self._on_standing)
+        desk.identical_changed.connect(self._refresh_offer)
         header.changed.connect(self._on_looked_at)
         header.undo_asked.connect(desk.undo)
         header.redo_asked.connect(desk.redo)
@@ -339,30 +331,27 @@ class ReviewScreen(QWidget):
         self.header.redo.setEnabled(not self._session.read_only)
 
     def _refresh_banner(self) -> None:
-        desk = self.desk
-        if desk.identical_waiting and desk.last_decision is not None:
-            tone = "accent"
-            answer = verdict_words(desk.last_decision.verdict)
-            same = counted(desk.identical_waiting, "identical listing waits", "identical listings wait")
-            self._banner_words.setText(f"{same}. Give the same answer ({answer}) to all of them?")
-            key = self.keymap.key(Action.IDENTICAL)
-            self._banner_action.setText(f"Apply to {desk.identical_waiting}  ({key})")
-        elif desk.reopened and desk.front is not None:
-            tone = "warn"
-            self._banner_words.setText(
-                "You are looking at an earlier listing. A new answer replaces the old one."
+        """Say what is special about what is in front; seldom, because it moves the desk down."""
+        if self.desk.reopened and self.desk.front is not None:
+            self._banner.say(
+                "You are looking at an earlier listing. A new answer replaces the old one.", "warn"
             )
         elif self._session.read_only:
-            tone = "warn"
-            self._banner_words.setText("This workspace is open read-only: you can look, but not answer.")
+            self._banner.say("This workspace is open read-only: you can look, but not answer.", "warn")
         else:
-            self._banner.hide()
+            self._banner.say("")
+
+    def _refresh_offer(self) -> None:
+        desk = self.desk
+        if not desk.identical_waiting or desk.last_decision is None:
+            self.verdicts.offer_identical("", "")
             return
-        self._banner_action.setVisible(tone == "accent")
-        if self._banner.property("tone") != tone:
-            self._banner.setProperty("tone", tone)
-            restyle(self._banner)
-        self._banner.show()
+        answer = verdict_words(desk.last_decision.verdict)
+        same = counted(desk.identical_waiting, "identical listing waits", "identical listings wait")
+        self.verdicts.offer_identical(
+            f"Also {desk.identical_waiting} identical",
+            f"{same} with the same text as the one before. This gives it the same answer: {answer}.",
+        )
 
     # -- the rest ------------------------------------------------------------------------------
 

@@ -229,7 +229,7 @@ class TrainingPage(QWidget):
         job = training.prepare(
             self._session,
             recipe=self.recipe_choice.currentText(),
-            device=str(self.device_choice.currentData()),
+            device=self.device_choice.currentData(),
             seed=self.seed_edit.value(),
             initiator=None,
             done=self._prepared,
@@ -313,8 +313,7 @@ class TrainingPage(QWidget):
             return
         live = self._live
         self.process.cancel()
-        self.process.wait(_CLOSING_MS)
-        if self.process.running and live is not None:
+        if not self.process.wait(_CLOSING_MS) and live is not None:
             self._note(live.id, RunState.CANCELLED, "Stopped with the window; it can be resumed.")
 
     # -- challenger ----------------------------------------------------------------------------

@@ -82,7 +82,7 @@ class WorkspacesScreen(QWidget):
         self._on_open = on_open
         self.choose_folder: FileChooser = choose_folder
         self.choose_new: SaveChooser = choose_new_folder
-        self.create: Callable[[Path], None] = create_workspace
+        self.create_workspace: Callable[[Path], None] = create_workspace
         self.setAcceptDrops(True)
         self._build()
         self.activate()
@@ -173,7 +173,7 @@ class WorkspacesScreen(QWidget):
         if folder is None:
             return
         try:
-            self.create(folder)
+            self.create_workspace(folder)
         except EngineError as error:
             self.banner.say(error.message, "bad")
             return

@@ -109,11 +109,12 @@ class Button(QPushButton):
         *,
         kind: str = "",
         icon_name: str = "",
+        icon_size: int = 16,
         tip: str = "",
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(text, parent)
-        self._icon_name = icon_name
+        self._icon_name, self._icon_size = icon_name, icon_size
         if kind:
             self.setProperty("kind", kind)
         if tip:
@@ -149,8 +150,8 @@ class Button(QPushButton):
             code = {"primary": colours.on_accent, "quiet": colours.muted, "danger": colours.bad}.get(
                 str(self.property("kind") or ""), colours.text
             )
-        self.setIcon(icon(name, code, 16))
-        self.setIconSize(QSize(16, 16))
+        self.setIcon(icon(name, code, self._icon_size))
+        self.setIconSize(QSize(self._icon_size, self._icon_size))
 
 
 def primary_button(text: str, on_click: Callable[[], object] | None = None, *, icon_name: str = "") -> Button:
@@ -278,6 +279,7 @@ class EmptyState(QWidget):
         text: str = "",
         *,
         icon_name: str = "inbox",
+        icon_colour: str = "faint",
         action: QWidget | None = None,
         parent: QWidget | None = None,
     ) -> None:
@@ -287,12 +289,14 @@ class EmptyState(QWidget):
         layout = QVBoxLayout(self)
         layout.setSpacing(10)
         layout.addStretch(2)
-        layout.addWidget(IconLabel(icon_name, "faint", 44), 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addWidget(IconLabel(icon_name, icon_colour, 44), 0, Qt.AlignmentFlag.AlignHCenter)
         for label in (self.title, self.text):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             label.setMaximumWidth(520)
-            label.setMinimumWidth(min(520, 320))
-            layout.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
+            # Not by alignment: that would take the label's own idea of its width and cut its lines.
+            line = row(None, label, None, spacing=0)
+            line.setStretch(1, 100)
+            layout.addLayout(line)
         if action is not None:
             layout.addSpacing(8)
             layout.addWidget(action, 0, Qt.AlignmentFlag.AlignHCenter)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from desktop.item_models.presentation import Sketch
@@ -72,6 +73,10 @@ class CandidateList(QScrollArea):
     def cards(self) -> list[CandidateCard]:
         """The cards on screen, best first."""
         return self._cards[: self._count]
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Qt's hook: the keys are the desk's; this area must not scroll away with the arrows."""
+        event.ignore()
 
     def _add_card(self) -> None:
         at = len(self._cards)

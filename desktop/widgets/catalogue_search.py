@@ -101,9 +101,8 @@ class CatalogueSearch(QWidget):
             self.wanted.emit(text)
 
     def _take(self) -> None:
-        row = self.results.currentItem()
-        if self.open and row is not None and not self._timer.isActive():
-            self._take_row(row)
+        if self.open and self.results.currentRow() >= 0 and not self._timer.isActive():
+            self._take_row(self.results.currentItem())
         else:
             self._timer.stop()
             self._search()

@@ -61,6 +61,8 @@ class CertificateCard(Card):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Certificate", parent)
+        #: What the card words; None before it was told.
+        self.shown: Status | None = None
         self._badge = Badge()
         self.head.insertWidget(1, self._badge)
         self._headline = words("", "big", wrap=True, selectable=True)
@@ -76,8 +78,14 @@ class CertificateCard(Card):
         """The sentence on the card."""
         return self._headline.text()
 
+    @property
+    def note(self) -> str:
+        """The engine's own note, and how many decisions are newer."""
+        return self._note.text()
+
     def show_status(self, status: Status) -> None:
         """Word the certificate that is in force."""
+        self.shown = status
         certificate = status.certificate
         signed = certificate is not None and certificate.threshold is not None
         self._badge.show_as(*(("Signed", "good") if signed else ("Not yet signed", "warn")))

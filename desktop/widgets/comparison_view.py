@@ -70,7 +70,8 @@ class ComparisonView(QWidget):
         )
         self.flips_view.setMinimumHeight(150)
         self._flips_card.add(self._flips_words)
-        self._flips_card.body.addWidget(self.flips_view, 1)
+        self._flips_card.body.addWidget(self.flips_view, 100)
+        self._flips_card.body.addStretch(1)
         upper = QSplitter()
         upper.setChildrenCollapsible(False)
         upper.setHandleWidth(12)
@@ -93,12 +94,17 @@ class ComparisonView(QWidget):
         self._flips_words.setText(flips_words(comparison))
         self.flips_view.setVisible(bool(comparison.flips))
 
+    @property
+    def flips_text(self) -> str:
+        """How many automated answers would change."""
+        return self._flips_words.text()
+
     def figures(self) -> list[str]:
         """The table of figures as it is on screen, line by line."""
         lines = []
         for line in range(self._grid.rowCount()):
             cells = [self._grid.itemAtPosition(line, at) for at in range(4)]
-            texts = [cell.widget().text() for cell in cells if cell is not None and cell.widget()]  # type: ignore[union-attr,attr-defined]
+            texts = [cell.widget().text() for cell in cells if cell is not None and cell.widget()]  # type: ignore[union-attr]
             if texts:
                 lines.append(" | ".join(texts))
         return lines
@@ -149,7 +155,7 @@ def comparison_figures(comparison: Comparison) -> list[Figure]:
         name = f"Coverage at {level}{THIN}%"
         lines.append(_share(name, one.coverage_at[level], other.coverage_at[level]))
     for level in sorted(set(one.similarity_coverage_at) & set(other.similarity_coverage_at)):
-        name = f"by similarity alone at {level}{THIN}%"
+        name = f"By similarity alone at {level}{THIN}%"
         lines.append(_share(name, one.similarity_coverage_at[level], other.similarity_coverage_at[level]))
     lines.append(_area("Risk-coverage area", one, other))
     return lines
@@ -181,5 +187,6 @@ def _share(name: str, before: float, after: float) -> Figure:
 def _area(name: str, one: ReleaseEvaluation, other: ReleaseEvaluation) -> Figure:
     difference = other.aurc - one.aurc
     tone: Tone = "neutral" if abs(difference) < 5e-5 else "good" if difference < 0 else "bad"
-    sign = "+" if difference > 0 else "−"
-    return Figure(name, f"{one.aurc:.4f}", f"{other.aurc:.4f}", f"{sign}{abs(difference):.4f}", tone)
+    sign = "±" if tone == "neutral" else "+" if difference > 0 else "−"
+    size = 0.0 if tone == "neutral" else abs(difference)
+    return Figure(name, f"{one.aurc:.4f}", f"{other.aurc:.4f}", f"{sign}{size:.4f}", tone)

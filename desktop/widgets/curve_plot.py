@@ -104,6 +104,8 @@ class CurvePlot(QWidget):
         self.plot.setMenuEnabled(False)
         self.plot.setMouseEnabled(x=False, y=False)
         self.plot.hideButtons()
+        if share_y:
+            self.plot.setLimits(yMin=-0.03, yMax=1.03)
         self.plot.setMinimumHeight(140)
         self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.plot.scene().sigMouseMoved.connect(self._on_mouse)
@@ -132,6 +134,16 @@ class CurvePlot(QWidget):
             self.plot.setXRange(*x, padding=0.02)
         if y is not None:
             self.plot.setYRange(*y, padding=0.02)
+
+    @property
+    def readout(self) -> str:
+        """The words under the mouse."""
+        return self._readout.text()
+
+    def drawn_colours(self) -> tuple[str, ...]:
+        """The colours of the curves as they are drawn."""
+        colours = self._colours()
+        return tuple(colours.colour(curve.role).name() for curve in self._curves)
 
     def changeEvent(self, event: QEvent) -> None:
         """A new palette is a new theme: draw again."""
@@ -168,6 +180,8 @@ class CurvePlot(QWidget):
         self._draw_legend(colours)
 
     def _line(self, guide: Guide, colours: Tokens) -> pg.InfiniteLine:
+        # A name at the right end of the plot stands before its line, where there is room for it.
+        late = not guide.across and self._is_late(guide.value)
         return pg.InfiniteLine(
             pos=guide.value,
             angle=0 if guide.across else 90,
@@ -176,10 +190,14 @@ class CurvePlot(QWidget):
             labelOpts={
                 "position": 0.98 if guide.across else 0.9,
                 "color": colours.muted,
-                "anchors": [(1, 1), (1, 1)] if guide.across else [(0, 0.5), (0, 0.5)],
+                "anchors": [(1, 1), (1, 1)] if guide.across else [(1, 0.5) if late else (0, 0.5)] * 2,
                 "movable": False,
             },
         )
+
+    def _is_late(self, x: float) -> bool:
+        known = [value for curve in self._curves for value in (*curve.x[:1], *curve.x[-1:])]
+        return len(known) > 1 and x > min(known) + 0.85 * (max(known) - min(known))
 
     def _add(self, item: pg.PlotItem, curve: Curve, colours: Tokens) -> None:
         colour = colours.colour(curve.role)

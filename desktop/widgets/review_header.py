@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QProgressBar, QWidget
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QComboBox, QWidget
 
 from desktop.item_models.review_desk import ReviewDesk
+from desktop.theme import tokens
 from desktop.widgets.basics import Button, column, page_title, row, words
-from desktop.widgets.wording import count, counted, duration
+from desktop.widgets.wording import count, counted, duration, percent
 from engine.contracts import FeedSummary, QueueOrder
 
 _ORDERS = (
@@ -19,6 +21,37 @@ _ORDERS = (
     (QueueOrder.FAMILY, "Look-alikes together"),
     (QueueOrder.RANDOM, "At random"),
 )
+
+
+class ThinBar(QWidget):
+    """A share as a thin line. (A QProgressBar paints at once whenever its value changes.)"""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._share = 0.0
+        self.setFixedHeight(4)
+        self.setAccessibleName("Share of the queue that is answered in this session")
+
+    def show_share(self, share: float) -> None:
+        """Show another share in [0, 1]."""
+        if share != self._share:
+            self._share = share
+            self.setAccessibleDescription(percent(share))
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Qt's hook."""
+        colours = tokens(self)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        box = QRectF(self.rect())
+        painter.setBrush(colours.colour("line"))
+        painter.drawRoundedRect(box, 2, 2)
+        box.setWidth(box.width() * self._share)
+        painter.setBrush(colours.colour("accent"))
+        painter.drawRoundedRect(box, 2, 2)
+        painter.end()
 
 
 class ReviewHeader(QWidget):
@@ -34,10 +67,7 @@ class ReviewHeader(QWidget):
         super().__init__(parent)
         self._facts = words("", "muted")
         self._facts.setAccessibleName("Progress")
-        self._bar = QProgressBar()
-        self._bar.setTextVisible(False)
-        self._bar.setFixedHeight(4)
-        self._bar.setAccessibleName("Share of the queue that is answered in this session")
+        self._bar = ThinBar()
         self.feeds = QComboBox()
         self.feeds.setAccessibleName("Feed")
         self.feeds.addItem("All feeds", None)
@@ -88,8 +118,7 @@ class ReviewHeader(QWidget):
             if left and seconds is not None:
                 parts.append(f"about {duration(seconds)} left")
         self._facts.setText("   ·   ".join(parts))
-        self._bar.setRange(0, max(1, (left or 0) + done))
-        self._bar.setValue(done)
+        self._bar.show_share(done / max(1, (left or 0) + done))
         if desk.standing is not None:
             self._fill_feeds(desk.standing.feeds, desk.feed)
         self.recall.setVisible(desk.put_off > 0)

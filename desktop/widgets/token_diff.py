@@ -10,13 +10,14 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop.item_models.differences import Difference, FieldRow, MarkedToken
-from desktop.theme import tokens
+from desktop.theme import Tokens, tokens
 
 
 class Mark(StrEnum):
@@ -48,11 +49,22 @@ class _Placed:
 
 _CHIPS = frozenset({Mark.CONFLICT, Mark.MISSING, Mark.STRONG})
 _PREFIX = {Mark.CONFLICT: "≠ ", Mark.MISSING: "no "}
+_INKS = {Mark.CONFLICT: "conflict", Mark.MISSING: "missing", Mark.DIM: "faint"}
 _PAD = 5.0
+_MOST_WIDTHS = 4000
+#: Fields worth a place in the line even when the listing does not say them.
+_TELLING = frozenset({"Brand", "Model", "Price"})
 
 
 def title_pieces(marked: Iterable[MarkedToken], *, ghosts: bool = True) -> tuple[Piece, ...]:
-    """A compared title as pieces; ``ghosts`` adds what the other title has and this one has not."""
+    """A compared title as pieces; ``ghosts`` adds what the other title has and this one has not.
+
+    Titles that share little get no ghosts: everything would be missing.
+    """
+    marked = tuple(marked)
+    own = [one for one in marked if one.token.normal and one.difference is not Difference.MISSING]
+    shared = sum(one.difference in {Difference.EQUAL, Difference.SIMILAR} for one in own)
+    look_alike = 2 * shared >= len(own)
     pieces = []
     for one in marked:
         match one.difference:
@@ -66,7 +78,7 @@ def title_pieces(marked: Iterable[MarkedToken], *, ghosts: bool = True) -> tuple
                 mark = Mark.PLAIN
             case _:
                 mark = Mark.DIM
-        if mark is not Mark.MISSING or ghosts:
+        if mark is not Mark.MISSING or (ghosts and look_alike):
             pieces.append(Piece(one.token.text, mark, one.token.spaced))
     return tuple(pieces)
 
@@ -76,7 +88,7 @@ def field_pieces(rows: Sequence[FieldRow], *, leave_out: Iterable[str] = ()) -> 
     pieces: list[Piece] = []
     hidden = set(leave_out)
     for row in rows:
-        if row.name in hidden or not row.there:
+        if row.name in hidden or not row.there or (not row.here and row.name not in _TELLING):
             continue
         mark = {
             Difference.CONFLICT: Mark.CONFLICT,
@@ -91,6 +103,39 @@ def field_pieces(rows: Sequence[FieldRow], *, leave_out: Iterable[str] = ()) -> 
     return tuple(pieces)
 
 
+@dataclass(slots=True)
+class _Hand:
+    """A font as one mark is written in it, and how wide pieces are that were measured before."""
+
+    font: QFont
+    metrics: QFontMetricsF
+    widths: dict[str, float]
+
+    def width(self, text: str) -> float:
+        """Width of a text in pixels."""
+        known = self.widths.get(text)
+        if known is None:
+            if len(self.widths) > _MOST_WIDTHS:
+                self.widths.clear()
+            known = self.widths[text] = self.metrics.horizontalAdvance(text)
+        return known
+
+
+@lru_cache(maxsize=64)
+def _hands(font_key: str, points: float, bold: bool, struck: bool) -> dict[Mark, _Hand]:
+    """How every mark is written; measured once for all widgets with the same font."""
+    hands = {}
+    for mark in Mark:
+        font = QFont()
+        font.fromString(font_key)
+        font.setPointSizeF(points)
+        if mark in {Mark.CONFLICT, Mark.STRONG} or (bold and mark is not Mark.DIM):
+            font.setWeight(QFont.Weight.DemiBold)
+        font.setStrikeOut(struck)
+        hands[mark] = _Hand(font, QFontMetricsF(font), {})
+    return hands
+
+
 class TokenText(QWidget):
     """Pieces of text in lines as wide as the widget. Draws what it is given."""
 
@@ -98,17 +143,20 @@ class TokenText(QWidget):
         super().__init__(parent)
         self._scale, self._bold = scale, bold
         self._pieces: tuple[Piece, ...] = ()
-        self._placed: list[_Placed] = []
-        self._laid_out = (-1, 0.0)
         self._struck = False
+        # Layouts ask for the heights of several widths before they settle.
+        self._laid_out: dict[int, tuple[list[_Placed], float]] = {}
+        self._written: dict[Mark, _Hand] | None = None
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
 
     def show_pieces(self, pieces: tuple[Piece, ...], *, spoken: str = "", struck: bool = False) -> None:
         """Draw other pieces; ``spoken`` is what a screen reader says of them."""
+        if struck != self._struck:
+            self._written = None
         self._pieces, self._struck = pieces, struck
-        self._laid_out = (-1, 0.0)
+        self._laid_out.clear()
         self.setAccessibleName("".join((" " if p.spaced else "") + p.text for p in pieces).strip())
         self.setAccessibleDescription(spoken)
         self.updateGeometry()
@@ -118,11 +166,11 @@ class TokenText(QWidget):
 
     def sizeHint(self) -> QSize:
         """Qt's hook."""
-        return QSize(320, self.heightForWidth(320))
+        return QSize(240, round(self._line_height()) + 1)
 
     def minimumSizeHint(self) -> QSize:
         """Qt's hook."""
-        return QSize(80, round(self._line_height()))
+        return QSize(80, round(self._line_height()) + 1)
 
     def hasHeightForWidth(self) -> bool:
         """Qt's hook."""
@@ -132,54 +180,54 @@ class TokenText(QWidget):
         """Qt's hook."""
         return round(self._lay_out(width)[1]) + 1
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Qt's hook."""
-        super().resizeEvent(event)
-        self._laid_out = (-1, 0.0)
-
     def changeEvent(self, event: QEvent) -> None:
         """Qt's hook: another font or theme."""
         super().changeEvent(event)
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
-            self._laid_out = (-1, 0.0)
+            self._written = None
+            self._laid_out.clear()
             self.updateGeometry()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Qt's hook."""
         placed, _height = self._lay_out(self.width())
+        colours = tokens(self)
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for one in placed:
-            self._draw(painter, one)
+            self._draw(painter, colours, one)
         painter.end()
 
     # -- laying out and drawing ------------------------------------------------------------------
 
-    def _font(self, mark: Mark) -> QFont:
-        font = QFont(self.font())
-        font.setPointSizeF(max(1.0, font.pointSizeF() * self._scale))
-        if mark in {Mark.CONFLICT, Mark.STRONG} or (self._bold and mark is not Mark.DIM):
-            font.setWeight(QFont.Weight.DemiBold)
-        if self._struck:
-            font.setStrikeOut(True)
-        return font
+    def _hands(self) -> dict[Mark, _Hand]:
+        if self._written is None:
+            font = self.font()
+            points = max(1.0, font.pointSizeF() * self._scale)
+            self._written = _hands(font.toString(), points, self._bold, self._struck)
+        return self._written
 
     def _line_height(self) -> float:
-        return QFontMetricsF(self._font(Mark.CONFLICT)).height() + 7.0
+        return self._hands()[Mark.CONFLICT].metrics.height() + 7.0
 
     def _lay_out(self, width: int) -> tuple[list[_Placed], float]:
-        if self._laid_out[0] == width:
-            return self._placed, self._laid_out[1]
-        metrics = {mark: QFontMetricsF(self._font(mark)) for mark in Mark}
-        space = metrics[Mark.PLAIN].horizontalAdvance(" ")
+        known = self._laid_out.get(width)
+        if known is None:
+            known = self._laid_out[width] = self._placed(width)
+        return known
+
+    def _placed(self, width: int) -> tuple[list[_Placed], float]:
+        hands = self._hands()
+        space = hands[Mark.PLAIN].width(" ")
         line = self._line_height()
         x = y = 0.0
         placed: list[_Placed] = []
         glued = False
         for piece in self._pieces:
+            hand = hands[piece.mark]
             pad = _PAD if piece.mark in _CHIPS else 0.0
-            for at, text in enumerate(self._cut(piece, metrics[piece.mark], width - 2 * pad)):
-                wide = metrics[piece.mark].horizontalAdvance(text) + 2 * pad
+            for at, text in enumerate(self._cut(piece, hand, width - 2 * pad)):
+                wide = hand.width(text) + 2 * pad
                 gap = space if (piece.spaced or pad or glued) and at == 0 and x > 0 else 0.0
                 if x > 0 and (at > 0 or x + gap + wide > width):
                     x, y, gap = 0.0, y + line, 0.0
@@ -187,67 +235,53 @@ class TokenText(QWidget):
                 x += gap + wide
                 glued = bool(pad)
         if placed and _reads_leftwards(self._pieces):
-            placed = [
-                _Placed(
-                    one.piece,
-                    one.text,
-                    QRectF(width - one.box.right(), one.box.top(), one.box.width(), one.box.height()),
-                )
-                for one in placed
-            ]
-        self._placed = placed
-        self._laid_out = (width, y + line)
+            for one in placed:
+                one.box.moveLeft(width - one.box.right())
         return placed, y + line
 
     @staticmethod
-    def _cut(piece: Piece, metrics: QFontMetricsF, width: float) -> list[str]:
+    def _cut(piece: Piece, hand: _Hand, width: float) -> list[str]:
         """The piece's text, cut where it is wider than a whole line (scripts without spaces)."""
         text = _PREFIX.get(piece.mark, "") + piece.text
-        if width <= 40 or metrics.horizontalAdvance(text) <= width:
+        if width <= 40 or hand.width(text) <= width:
             return [text]
         parts = [""]
         for character in text:
-            if parts[-1] and metrics.horizontalAdvance(parts[-1] + character) > width:
+            if parts[-1] and hand.metrics.horizontalAdvance(parts[-1] + character) > width:
                 parts.append("")
             parts[-1] += character
         return parts
 
-    def _draw(self, painter: QPainter, one: _Placed) -> None:
-        colours = tokens(self)
+    def _draw(self, painter: QPainter, colours: Tokens, one: _Placed) -> None:
         mark, box = one.piece.mark, one.box
-        font = self._font(mark)
-        painter.setFont(font)
-        metrics = QFontMetricsF(font)
-        baseline = box.top() + (box.height() + metrics.ascent() - metrics.descent()) / 2
-        inset = _PAD if mark in _CHIPS else 0.0
-        chip = box.adjusted(0.5, 2.0, -0.5, -2.0)
+        hand = self._hands()[mark]
+        baseline = box.top() + (box.height() + hand.metrics.ascent() - hand.metrics.descent()) / 2
+        inset = 0.0
+        if mark in _CHIPS:
+            inset = _PAD
+            self._draw_chip(painter, colours, mark, box.adjusted(0.5, 2.0, -0.5, -2.0))
+        painter.setFont(hand.font)
+        painter.setPen(colours.colour(_INKS.get(mark, "text")))
+        painter.drawText(QPointF(box.left() + inset, baseline), one.text)
+        if mark is Mark.EXTRA:
+            painter.setPen(QPen(colours.colour("muted"), 1.2, Qt.PenStyle.DotLine))
+            under = baseline + 3.0
+            painter.drawLine(QPointF(box.left(), under), QPointF(box.right(), under))
+
+    @staticmethod
+    def _draw_chip(painter: QPainter, colours: Tokens, mark: Mark, chip: QRectF) -> None:
+        painter.setBrush(Qt.BrushStyle.NoBrush)
         match mark:
             case Mark.CONFLICT:
                 painter.setPen(QPen(colours.colour("conflict_line"), 1.4))
                 painter.setBrush(colours.colour("conflict_soft"))
-                painter.drawRoundedRect(chip, 4, 4)
             case Mark.MISSING:
                 pen = QPen(colours.colour("missing"), 1.2, Qt.PenStyle.CustomDashLine)
                 pen.setDashPattern([2.5, 2.5])
                 painter.setPen(pen)
-                painter.setBrush(Qt.BrushStyle.NoBrush)
-                painter.drawRoundedRect(chip, 4, 4)
-            case Mark.STRONG:
+            case _:
                 painter.setPen(QPen(colours.colour("line_strong"), 1.2))
-                painter.setBrush(Qt.BrushStyle.NoBrush)
-                painter.drawRoundedRect(chip, 4, 4)
-        name = {
-            Mark.CONFLICT: "conflict",
-            Mark.MISSING: "missing",
-            Mark.DIM: "faint",
-        }.get(mark, "text")
-        painter.setPen(colours.colour(name))
-        painter.drawText(QPointF(box.left() + inset, baseline), one.text)
-        if mark is Mark.EXTRA:
-            pen = QPen(colours.colour("muted"), 1.2, Qt.PenStyle.DotLine)
-            painter.setPen(pen)
-            under = baseline + 3.0
-            painter.drawLine(QPointF(box.left(), under), QPointF(box.right(), under))
+        painter.drawRoundedRect(chip, 4, 4)
 
 
 def _reads_leftwards(pieces: Sequence[Piece]) -> bool:

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QProgressBar, QStackedWidget, QVBo
 
 from desktop.widgets.basics import EmptyState, row, words
 from desktop.widgets.curve_plot import Curve, CurvePlot
-from desktop.widgets.wording import THIN, duration, percent
+from desktop.widgets.wording import THIN, counted, duration, percent
 from engine.contracts.training import (
     TrainingCancelled,
     TrainingCheckpoint,
@@ -202,7 +202,8 @@ def event_words(event: TrainingEvent) -> str:
             how = f"resumed from step {event.resumed_from:,}" if event.resumed_from else "started"
             return (
                 f"Training {how} on {event.device} ({event.precision}): "
-                f"{event.pairs:,} pairs, {event.items:,} items, {event.total_steps:,} steps."
+                f"{counted(event.pairs, 'pair')}, {counted(event.items, 'item')}, "
+                f"{counted(event.total_steps, 'step')}."
             )
         case TrainingEvaluated():
             return f"Validated at step {event.step:,}: coverage {metrics_words(event.metrics)}."
@@ -214,7 +215,7 @@ def event_words(event: TrainingEvent) -> str:
             parity = ", ".join(f"{name} {value:.4f}" for name, value in event.parity.items())
             return f"Encoder exported; least cosine to the trained one: {parity}."
         case TrainingFinished():
-            return f"Finished after {event.step:,} steps in {duration(event.seconds)}."
+            return f"Finished after {counted(event.step, 'step')} in {duration(event.seconds)}."
         case TrainingCancelled():
             return f"Cancelled at step {event.step:,}; it can be resumed."
         case TrainingFailed():

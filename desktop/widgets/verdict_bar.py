@@ -27,19 +27,29 @@ _GROUPS = (
 )
 
 
-def keycap_icon(key: str, font: QFont, *, on_accent: bool = False) -> QIcon:
+_CAP = 18
+
+
+def _cap_text(key: str) -> str:
+    return {"Enter": "⏎"}.get(key, key)
+
+
+def _cap_width(key: str) -> int:
+    return max(_CAP, 8 + 8 * len(_cap_text(key)))
+
+
+def keycap_icon(key: str, font: QFont, *, colour: str = "muted") -> QIcon:
     """A key's cap as an icon, for a button."""
     colours = tokens()
-    text = {"Enter": "⏎"}.get(key, key)
-    side = 18
-    wide = max(side, 8 + 8 * len(text))
+    text = _cap_text(key)
+    side, wide = _CAP, _cap_width(key)
     pixmap = QPixmap(QSize(wide, side) * 2)
     pixmap.setDevicePixelRatio(2.0)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     box = QRectF(0.75, 0.75, wide - 1.5, side - 1.5)
-    ink = colours.colour("on_accent" if on_accent else "muted")
+    ink = colours.colour(colour)
     painter.setPen(QPen(ink, 1.0))
     painter.drawRoundedRect(box, 4, 4)
     small = QFont(font)
@@ -68,9 +78,12 @@ class VerdictBar(QWidget):
                 layout.addWidget(self._make(action))
             layout.addSpacing(10)
         layout.addStretch(1)
+        self.identical = Button("", lambda: self.asked.emit(Action.IDENTICAL), kind="accent")
+        self.identical.hide()
         self.message = words("", "caption")
         self.message.setAccessibleName("Last action")
         layout.addWidget(self.message)
+        layout.addWidget(self.identical)
         self.refresh_keys()
 
     def button(self, action: Action) -> Button:
@@ -82,10 +95,11 @@ class VerdictBar(QWidget):
         for action, button in self._buttons.items():
             key = self._keymap.key(action)
             primary = action is Action.TAKE_BEST
-            icon = keycap_icon(key, self.font(), on_accent=primary and button.isEnabled())
+            ink = "on_accent" if primary and button.isEnabled() else "muted"
+            icon = keycap_icon(key, self.font(), colour=ink)
             button.setIcon(icon)
-            button.setIconSize(icon.availableSizes()[0])
-            button.setAccessibleName(f"{button.text()}, key {key}")
+            button.setIconSize(QSize(_cap_width(key), _CAP))
+            button.setAccessibleName(f"{button.text().strip()}, key {key}")
 
     def allow(self, *, choosing: bool, writing: bool) -> None:
         """Enable what is possible: ``choosing`` needs a marked candidate, ``writing`` a card in front."""
@@ -97,6 +111,17 @@ class VerdictBar(QWidget):
                 if action is Action.TAKE_BEST:
                     self.refresh_keys()
 
+    def offer_identical(self, text: str, tip: str) -> None:
+        """Offer the last answer for identical listings; no text: nothing to offer."""
+        self.identical.setVisible(bool(text))
+        key = self._keymap.key(Action.IDENTICAL)
+        self.identical.setText(f" {text}")
+        self.identical.setToolTip(tip)
+        self.identical.setAccessibleName(f"{text}, key {key}")
+        self.identical.setAccessibleDescription(tip)
+        self.identical.setIcon(keycap_icon(key, self.font(), colour="accent"))
+        self.identical.setIconSize(QSize(_cap_width(key), _CAP))
+
     def changeEvent(self, event: QEvent) -> None:
         """Qt's hook: the theme changed."""
         super().changeEvent(event)
@@ -106,6 +131,7 @@ class VerdictBar(QWidget):
     def _make(self, action: Action) -> Button:
         text, tip = _WORDS[action]
         kind = "primary" if action is Action.TAKE_BEST else "verdict"
-        button = Button(text, lambda: self.asked.emit(action), kind=kind, tip=tip)
+        # The style leaves no room between icon and text.
+        button = Button(f" {text}", lambda: self.asked.emit(action), kind=kind, tip=tip)
         self._buttons[action] = button
         return button

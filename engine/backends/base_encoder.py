@@ -34,7 +34,7 @@ from engine.errors import (
 from engine.settings import base_encoder_cache
 
 #: Raised when ``trainer.export`` writes something else than before: what is cached is then made anew.
-EXPORT_FORMAT = 1
+EXPORT_FORMAT = 2
 #: The files of a sentence-transformers folder that decide what its encoder computes.
 _DECISIVE = (
     "model.safetensors",

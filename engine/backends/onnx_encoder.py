@@ -21,9 +21,10 @@ Vectors = npt.NDArray[np.float32]
 #: Which ONNX file of an encoder folder a variant is.
 VARIANT_FILES = {"fp32": "encoder.onnx", "int8": "encoder.int8.onnx", "fp16": "encoder.fp16.onnx"}
 _BEST_VARIANT = {"cpu": "int8", "cuda": "fp16"}
-#: Tokens of one batch, padding included. On a CPU more falls out of the caches and is slower; a card
-#: wants far more work at once.
-_BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536}
+#: Tokens of one batch, padding included. On a CPU this many for each thread keep a layer's activations in
+#: the caches (twice as many are slower); a card wants far more work at once.
+_CPU_BATCH_TOKENS_PER_THREAD = 512
+_CUDA_BATCH_TOKENS = 65_536
 #: Texts tokenised and sorted together; bounds the memory and is how often progress can be told.
 _WINDOW = 8192
 
@@ -47,6 +48,7 @@ class OnnxEncoder:
         variant: str,
         device: Device,
         sha256: str,
+        threads: int,
     ) -> None:
         self._session = session
         self._tokenizer = tokenizer
@@ -56,6 +58,9 @@ class OnnxEncoder:
         self.sha256 = sha256
         self.variant = variant
         self.device: str = device.name
+        self._batch_tokens = (
+            _CUDA_BATCH_TOKENS if device.name == "cuda" else _CPU_BATCH_TOKENS_PER_THREAD * threads
+        )
         self.why = f"{variant} on {device.name}: {device.why}"
 
     @classmethod
@@ -80,13 +85,14 @@ class OnnxEncoder:
         path = folder / VARIANT_FILES[variant]
         sha256 = _checked(path, info)
         _checked(folder / "tokenizer.json", info)
-        session = _open_session(path, device, threads or usable_cores())
+        threads = threads or usable_cores()
+        session = _open_session(path, device, threads)
         if device.name == "cuda" and CUDA not in session.get_providers():
             device = Device("cpu", (CPU,), "CUDA refused this encoder")
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.no_padding()
         tokenizer.enable_truncation(info.max_tokens)
-        return cls(session, tokenizer, info, variant, device, sha256)
+        return cls(session, tokenizer, info, variant, device, sha256, threads)
 
     def encode(
         self,
@@ -105,13 +111,15 @@ class OnnxEncoder:
         Returns:
             float32 [n, dimension], unit rows, in the order of ``texts``.
         """
-        limit = batch_tokens or _BATCH_TOKENS[self.device]
+        limit = batch_tokens or self._batch_tokens
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         for start in range(0, len(texts), _WINDOW):
             window = texts[start : start + _WINDOW]
             done = start
             for rows, ids, mask in self._batches(window, limit):
-                vectors[start + rows] = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+                found = self._session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})[0]
+                # The graph scales to unit length too, but in whatever precision its variant has.
+                vectors[start + rows] = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
                 done += len(rows)
                 if on_progress is not None:
                     on_progress(done, len(texts))

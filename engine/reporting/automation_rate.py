@@ -95,7 +95,7 @@ def next_steps(
         return (f"Match the {_many(current.listings, 'listing')}.",)
     steps: list[str] = []
     if current.unmatched:
-        steps.append(f"Match the {_many(current.unmatched, 'listing')} that are new or changed.")
+        steps.append(f"Match {_many(current.unmatched, 'new or changed listing')}.")
     if challenger is not None:
         steps.append(f"Evaluate {challenger} and promote it if the gate allows.")
     certified = certificate is not None and certificate.threshold is not None

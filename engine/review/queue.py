@@ -9,6 +9,7 @@ restart, and never falls into step with a habit of the reviewer.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from engine.contracts import (
@@ -34,8 +35,8 @@ __all__ = ["SHARE_UNTIL_CERTIFIED", "card", "entry_for", "gain_priorities", "que
 SHARE_UNTIL_CERTIFIED = 0.5
 #: Past matches shown for each candidate.
 PAST_MATCHES = 3
-#: Decisions looked back at to know which stream is due.
-_LOOK_BACK = 20
+#: Least decisions looked back at to know which stream is due, and most that it takes.
+_LEAST_WINDOW, _MOST_WINDOW = 20, 100
 _ROUNDING = 1e-9
 
 
@@ -119,7 +120,7 @@ def entry_for(uow: UnitOfWork, listing_id: int) -> QueueEntry:
     draw = uow.draws.open_for(listing_id)
     decision = uow.decisions.in_force_for(listing_id)
     if draw is not None and decision is None:
-        return _audit(listing, feed, placement, draw.id)
+        return _audit(listing, feed, draw.id)
     stream = decision.stream if decision is not None else _stream_of(placement)
     return QueueEntry(
         listing_id=listing.id,
@@ -178,9 +179,15 @@ def _next_unseen(streams: tuple[Iterator[QueueEntry], ...], seen: set[int]) -> Q
 
 
 def _due_for_random(uow: UnitOfWork, share: float) -> float:
-    """How far the random stream is behind its share after the last decisions, in entries, -1 to 1."""
+    """How far the random stream is behind its share after the last decisions, in entries, -1 to 1.
+
+    The window together with the next entry is a multiple of the share's denominator, so that any
+    window holds exactly its share and nothing is lost to rounding at the window's edge.
+    """
+    period = Fraction(share).limit_denominator(_MOST_WINDOW).denominator
+    window = period * -(-_LEAST_WINDOW // period)
     due = 0.0
-    for entry in reversed(uow.decisions.history(limit=_LOOK_BACK)):
+    for entry in reversed(uow.decisions.history(limit=window - 1)):
         decision = entry.decision
         if decision.undone or decision.stream == Stream.MANUAL:
             continue
@@ -208,8 +215,8 @@ def _learning_entries(uow: UnitOfWork, rows: list[QueueRow]) -> Iterator[QueueEn
             title=row.title,
             feed=row.feed,
             reason=row.reason if draw_id is None else RouteReason.AUDIT,
-            confidence=row.confidence,
-            margin=row.margin,
+            confidence=row.confidence if draw_id is None else 0.0,
+            margin=row.margin if draw_id is None else 0.0,
             stream=(Stream.LEARNING if draw_id is None else Stream.RANDOM).value,
             draw_id=draw_id,
             blind=draw_id is not None,
@@ -223,20 +230,19 @@ def _audit_entries(uow: UnitOfWork, draws: list[Draw]) -> Iterator[QueueEntry]:
     feeds = uow.feeds.names()
     for draw in draws:
         listing = listings[draw.listing_id]
-        placement = uow.listings.placement(draw.listing_id)
-        yield _audit(listing, feeds.get(listing.feed_id, ""), placement, draw.id)
+        yield _audit(listing, feeds.get(listing.feed_id, ""), draw.id)
 
 
-def _audit(listing: Listing, feed: str, placement: StoredPlacement | None, draw_id: int) -> QueueEntry:
-    """A draw as an entry. The reason is ``audit`` whatever the machine would do with the listing."""
+def _audit(listing: Listing, feed: str, draw_id: int) -> QueueEntry:
+    """A draw as an entry: it looks the same whatever the machine thinks of the listing."""
     return QueueEntry(
         listing_id=listing.id,
         external_id=listing.external_id,
         title=listing.title,
         feed=feed,
         reason=RouteReason.AUDIT,
-        confidence=placement.confidence if placement is not None else 0.0,
-        margin=placement.margin if placement is not None else 0.0,
+        confidence=0.0,
+        margin=0.0,
         stream=Stream.RANDOM.value,
         draw_id=draw_id,
         blind=True,

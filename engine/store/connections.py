@@ -81,9 +81,14 @@ def _uri(path: Path, *, read_only: bool, create: bool) -> str:
     wal = path.with_name(path.name + "-wal")
     # Reading a WAL database makes a -shm file beside it. Where that is impossible and no writer left
     # pages in the WAL, the main file is complete and nobody can change it: read it as it is.
-    if not os.access(path.parent, os.W_OK) and (not wal.exists() or wal.stat().st_size == 0):
+    if not may_write(path.parent) and (not wal.exists() or wal.stat().st_size == 0):
         return uri + "?mode=ro&immutable=1"
     return uri + "?mode=ro"
+
+
+def may_write(path: Path) -> bool:
+    """Whether this process may write to a file or folder (as the user it acts for)."""
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 @contextmanager

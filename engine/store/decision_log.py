@@ -73,17 +73,12 @@ def unsettle(connection: Connection, listing_id: int) -> None:
     connection.execute(_SET_ROUTE, {"of_listing": listing_id, "decision_id": None, "decided": 0, "unsure": 0})
 
 
-def answer_draw(connection: Connection, draw_id: int, listing_id: int, decision_id: int) -> bool:
-    """Let a decision answer an open draw of its listing; False if that draw is not open."""
-    answered = connection.execute(
-        update(DrawRow)
-        .where(DrawRow.id == draw_id, DrawRow.listing_id == listing_id, DrawRow.state == "open")
-        .values(state="answered", decision_id=decision_id)
+def answer_draw(connection: Connection, draw_id: int, listing_id: int, decision_id: int) -> None:
+    """Let a decision answer a draw of its listing."""
+    connection.execute(
+        update(DrawRow).where(DrawRow.id == draw_id).values(state="answered", decision_id=decision_id)
     )
-    if answered.rowcount != 1:
-        return False
     _set_drawn(connection, listing_id, _DRAW_ANSWERED)
-    return True
 
 
 def reopen_draw(connection: Connection, draw_id: int, listing_id: int) -> None:

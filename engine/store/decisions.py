@@ -87,10 +87,8 @@ class Decisions:
         if before is not None:
             self._take_force(before, "supersede", decision_log.SUPERSEDED, at)
         probability = decision.draw_probability
-        if decision.draw_id is not None and probability is None:
-            probability = self._connection.execute(
-                select(DrawRow.probability).where(DrawRow.id == decision.draw_id)
-            ).scalar()
+        if decision.draw_id is not None:
+            probability = self._probability_of_open_draw(decision.draw_id, decision.listing_id)
         decision = replace(
             decision, decided_at=decision.decided_at or at, draw_probability=probability, undone=False
         )
@@ -126,13 +124,8 @@ class Decisions:
             },
         )
         decision_log.settle(self._connection, decision.listing_id, id_, Verdict(decision.verdict))
-        if decision.draw_id is not None and not decision_log.answer_draw(
-            self._connection, decision.draw_id, decision.listing_id, id_
-        ):
-            raise StaleChangeError(
-                f"draw {decision.draw_id} does not wait for an answer on listing {decision.listing_id}: "
-                "show the queue again"
-            )
+        if decision.draw_id is not None:
+            decision_log.answer_draw(self._connection, decision.draw_id, decision.listing_id, id_)
         decision_history.index_words(self._connection, id_)
         return self.get(id_)
 
@@ -289,6 +282,18 @@ class Decisions:
             raise NotInWorkspaceError(f"there is no listing with number {listing} in this workspace")
         if item is not None and self._connection.execute(_HAS_ITEM, {"of_item": item}).scalar() is None:
             raise NotInWorkspaceError(f"there is no item with number {item} in this workspace")
+
+    def _probability_of_open_draw(self, draw_id: int, listing_id: int) -> float:
+        probability = self._connection.execute(
+            select(DrawRow.probability).where(
+                DrawRow.id == draw_id, DrawRow.listing_id == listing_id, DrawRow.state == "open"
+            )
+        ).scalar()
+        if probability is None:
+            raise StaleChangeError(
+                f"draw {draw_id} does not wait for an answer on listing {listing_id}: show the queue again"
+            )
+        return probability
 
     def _state(self, decision_id: int) -> str:
         return self._connection.execute(_STATE, {"of_decision": decision_id}).scalar_one()

@@ -20,7 +20,7 @@ from engine.errors import (
     ReadOnlyError,
 )
 from engine.store import backup as backups
-from engine.store.connections import DATABASE, database_engine, plain_errors
+from engine.store.connections import DATABASE, database_engine, may_write, plain_errors
 from engine.store.lock import LOCK_FILE, WorkspaceLock
 from engine.store.migrate import SCHEMA_VERSION, schema_version, upgrade
 from engine.store.unit_of_work import UnitOfWork
@@ -103,7 +103,7 @@ class Store:
         with _writable(folder):
             lock = WorkspaceLock(folder)
             try:
-                if not os.access(folder / DATABASE, os.W_OK):
+                if not may_write(folder / DATABASE):
                     raise PermissionError(13, "not writable", str(folder / DATABASE))
                 store = cls(folder, read_only=False, lock=lock)
                 try:
@@ -191,7 +191,7 @@ def _writable(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         with contextlib.suppress(OSError):
-            if isinstance(error, PermissionError) or not os.access(folder, os.W_OK):
+            if isinstance(error, PermissionError) or not may_write(folder):
                 raise EnvironmentError_(_denied(folder)) from error
         raise EnvironmentError_(f"{folder} cannot be used: {error.strerror or error}") from error
 

@@ -25,7 +25,7 @@ from engine.workspace.automating import Automating
 from engine.workspace.base import now
 
 #: Recipes of the trainer that are meant to be chosen by a person.
-RECIPES = ("default", "infonce", "prime", "quick")
+RECIPES = ("default", "infonce", "prime", "ngame", "decoupled", "quick")
 Device = Literal["auto", "cpu", "cuda"]
 
 

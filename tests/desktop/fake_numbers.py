@@ -33,30 +33,64 @@ _REFUSED = (
 
 def certificate(precision: float | None = None) -> Certificate:
     return Certificate(
-        kind=CertificateKind.MATCH, precision=precision or 0.95, delta=0.1, threshold=0.83, labels=212,
-        accepted=124, errors=2, p_value=0.04, lower_bound=0.957, expected_coverage=0.58,
-        labels_missing=None, delta_spent=0.05,
-    )  # fmt: skip
+        kind=CertificateKind.MATCH,
+        precision=precision or 0.95,
+        delta=0.1,
+        threshold=0.83,
+        labels=212,
+        accepted=124,
+        errors=2,
+        p_value=0.04,
+        lower_bound=0.957,
+        expected_coverage=0.58,
+        labels_missing=None,
+        delta_spent=0.05,
+    )
 
 
 def _none_certificate() -> Certificate:
     return Certificate(
-        kind=CertificateKind.NONE, precision=0.95, delta=0.1, threshold=None, labels=31, accepted=0,
-        errors=0, p_value=None, lower_bound=None, expected_coverage=0.0, labels_missing=44,
-        delta_spent=0.0, note="too few random decisions say that an item is not in the catalogue",
-    )  # fmt: skip
+        kind=CertificateKind.NONE,
+        precision=0.95,
+        delta=0.1,
+        threshold=None,
+        labels=31,
+        accepted=0,
+        errors=0,
+        p_value=None,
+        lower_bound=None,
+        expected_coverage=0.0,
+        labels_missing=44,
+        delta_spent=0.0,
+        note="too few random decisions say that an item is not in the catalogue",
+    )
 
 
 def made_releases() -> list[ReleaseSummary]:
     refit = ReleaseSummary(
-        id="r0002", created_at="2026-11-12T16:20:00+00:00", parent="r0001", run_id=None, origin="refit",
-        is_champion=True, matcher="logistic", decisions=412, certificate=certificate(),
+        id="r0002",
+        created_at="2026-11-12T16:20:00+00:00",
+        parent="r0001",
+        run_id=None,
+        origin="refit",
+        is_champion=True,
+        matcher="logistic",
+        decisions=412,
+        certificate=certificate(),
         none_certificate=_none_certificate(),
-    )  # fmt: skip
+    )
     base = ReleaseSummary(
-        id="r0001", created_at="2026-11-02T09:00:00+00:00", parent=None, run_id=None, origin="base",
-        is_champion=False, matcher="none", decisions=0, certificate=None, none_certificate=None,
-    )  # fmt: skip
+        id="r0001",
+        created_at="2026-11-02T09:00:00+00:00",
+        parent=None,
+        run_id=None,
+        origin="base",
+        is_champion=False,
+        matcher="none",
+        decisions=0,
+        certificate=None,
+        none_certificate=None,
+    )
     return [refit, base]
 
 
@@ -71,7 +105,7 @@ def made_runs(path: Path) -> list[TrainingRun]:
             pairs=412,
             created_at="2026-11-20T18:00:00+00:00",
             folder=str(path / "runs" / "t0001"),
-        )  # fmt: skip
+        )
     ]
 
 
@@ -153,13 +187,27 @@ def import_preview(file: Path, kind: RecordKind, mapping: Mapping[str, str] | No
         for at, name in enumerate(("sony wh1000xm4 headphones", "Sony WF-1000XM4 earbuds", "Sony XM5 silver"))
     )
     return ImportPreview(
-        path=str(file), kind=kind, format=TableFormat("csv", "utf-8", ";"), columns=columns,
-        mapping=ColumnMapping(chosen), sample=sample, rows=2000, refused=_REFUSED, refused_total=2,
-    )  # fmt: skip
+        path=str(file),
+        kind=kind,
+        format=TableFormat("csv", "utf-8", ";"),
+        columns=columns,
+        mapping=ColumnMapping(chosen),
+        sample=sample,
+        rows=2000,
+        refused=_REFUSED,
+        refused_total=2,
+    )
 
 
 def import_report(file: Path, kind: RecordKind, feed: str) -> ImportReport:
     return ImportReport(
-        kind=kind, feed=feed, path=str(file), rows=2000, added=1990, updated=5, unchanged=3,
-        refused=_REFUSED, refused_total=2,
-    )  # fmt: skip
+        kind=kind,
+        feed=feed,
+        path=str(file),
+        rows=2000,
+        added=1990,
+        updated=5,
+        unchanged=3,
+        refused=_REFUSED,
+        refused_total=2,
+    )

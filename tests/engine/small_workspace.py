@@ -93,7 +93,13 @@ class SmallWorkspace:
             return uow.draws.add(listing_ids, 0.25, "test", RELEASE, None)
 
     def queue(
-        self, limit: int = 10, *, share: float = 0.2, certified: bool = True, skip: Sequence[int] = (), order=None
+        self,
+        limit: int = 10,
+        *,
+        share: float = 0.2,
+        certified: bool = True,
+        skip: Sequence[int] = (),
+        order=None,
     ) -> list[QueueEntry]:
         with self.reading() as uow:
             return queue_page(
@@ -117,7 +123,8 @@ class SmallWorkspace:
 def candidates_of(listing_id: int, confidence: float = 0.5) -> tuple[Candidate, ...]:
     """Item i, i + 1 and i + 2, with evidence that is different for each."""
     return tuple(
-        Candidate(listing_id + k, confidence / (k + 1), 0.9 - k / 10, 0.8 - k / 10, via_alias=k == 1) for k in range(3)
+        Candidate(listing_id + k, confidence / (k + 1), 0.9 - k / 10, 0.8 - k / 10, via_alias=k == 1)
+        for k in range(3)
     )
 
 

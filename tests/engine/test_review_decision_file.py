@@ -93,7 +93,9 @@ def test_that_a_file_changes_an_earlier_answer(world, tmp_path):
 def test_that_a_drawn_listing_in_a_file_is_an_audit_and_does_not_teach(world, tmp_path):
     drawn, learnt = world.learning_ids(2)
     world.draw(drawn)
-    lines = [json.dumps({"listing_id": f"L{i}", "verdict": "match", "item_id": f"P{i}"}) for i in (drawn, learnt)]
+    lines = [
+        json.dumps({"listing_id": f"L{i}", "verdict": "match", "item_id": f"P{i}"}) for i in (drawn, learnt)
+    ]
     report = run(world, written(tmp_path, "\n".join(lines), "d.jsonl"))
     assert report.decided == 2
     with world.reading() as uow:
@@ -120,7 +122,10 @@ def test_that_an_id_in_several_feeds_needs_the_feed(world, tmp_path):
     assert report.refused == ((2, "listing 'L1' is in 2 feeds; say which in a column feed"),)
     report = run(
         world,
-        written(tmp_path, "listing_id,verdict,feed\nL1,none,tuesday\nL2,none,monday\nL3,none,sunday\nL4,none,tuesday\n"),
+        written(
+            tmp_path,
+            "listing_id,verdict,feed\nL1,none,tuesday\nL2,none,monday\nL3,none,sunday\nL4,none,tuesday\n",
+        ),
     )
     assert report.decided == 2
     assert [row for row, _ in report.refused] == [4, 5]
@@ -146,13 +151,15 @@ def test_that_all_rows_are_kept_or_none(world, tmp_path):
     [
         "﻿listing_id;Verdict ;item_id\nL1;MATCH;P1\n".encode(),
         "listing_id\tverdict\titem_id\r\nL1\tmatch\tP1\r\n".encode("utf-16"),
-        "listing_id,verdict,item_id,note\nL1,match,P1,\"caf\xe9, two\nlines\"\n".encode("cp1252"),
+        'listing_id,verdict,item_id,note\nL1,match,P1,"caf\xe9, two\nlines"\n'.encode("cp1252"),
         b"\n\nverdict|item_id|listing_id|extra\nmatch|P1|L1|x\n",
     ],
 )
 def test_that_usual_encodings_and_delimiters_are_read(tmp_path, content):
     file = read_decision_file(written(tmp_path, content))
-    assert [(row.row, row.listing_id, row.verdict, row.item_id) for row in file.rows] == [(2, "L1", "match", "P1")]
+    assert [(row.row, row.listing_id, row.verdict, row.item_id) for row in file.rows] == [
+        (2, "L1", "match", "P1")
+    ]
     assert file.refused == ()
 
 

@@ -144,7 +144,9 @@ def test_that_an_item_found_by_search_can_be_confirmed(world):
         (Verdict.MATCH, 3, (8888,), "no item with number 8888"),
     ],
 )
-def test_that_what_does_not_go_together_is_refused_and_nothing_is_kept(world, verdict, item, rejected, message):
+def test_that_what_does_not_go_together_is_refused_and_nothing_is_kept(
+    world, verdict, item, rejected, message
+):
     listing = world.learning_ids(1)[0]
     with pytest.raises(InputError, match=message):
         world.decide(listing, verdict, item, rejected=rejected)

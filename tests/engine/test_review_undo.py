@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -167,7 +169,11 @@ def test_that_each_decision_on_identical_listings_can_be_undone(tmp_path):
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("decide"), st.integers(0, 3), st.sampled_from([Verdict.MATCH, Verdict.NONE, Verdict.UNSURE])),
+        st.tuples(
+            st.just("decide"),
+            st.integers(0, 3),
+            st.sampled_from([Verdict.MATCH, Verdict.NONE, Verdict.UNSURE]),
+        ),
         st.tuples(st.just("undo"), st.just(0), st.none()),
         st.tuples(st.just("redo"), st.just(0), st.none()),
     ),
@@ -187,11 +193,8 @@ def test_that_any_sequence_of_steps_can_be_undone_to_the_start(tmp_path_factory,
         if step == "decide":
             world.decide(listings[which], verdict)
             continue
-        with world.writing() as uow:
-            try:
-                (undo(uow, None) if step == "undo" else redo(uow))
-            except StaleChangeError:
-                pass
+        with world.writing() as uow, contextlib.suppress(StaleChangeError):
+            (undo(uow, None) if step == "undo" else redo(uow))
     for _ in range(len(steps) + 1):
         with world.writing() as uow:
             if uow.decisions.last_undoable() is None:

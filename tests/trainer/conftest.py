@@ -54,29 +54,32 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def write_job(
+    folder: Path,
+    start: Path,
+    *,
+    recipe: str = "quick",
+    seed: int = 0,
+    pairs: list[dict[str, Any]] | None = None,
+    items: list[dict[str, Any]] | None = None,
+    **overrides: Any,
+) -> Path:
+    """Write a job folder; further keyword arguments become overrides of the recipe."""
+    folder.mkdir()
+    usual_pairs, usual_items = make_tables()
+    pl.DataFrame(usual_pairs if pairs is None else pairs).write_parquet(folder / "pairs.parquet")
+    pl.DataFrame(usual_items if items is None else items).write_parquet(folder / "items.parquet")
+    job = TrainingJob(run_id="t0001", recipe=recipe, overrides=overrides, seed=seed, device="cpu", threads=1)
+    (folder / "job.json").write_text(job.model_dump_json(), encoding="utf-8")
+    (folder / "start").symlink_to(start, target_is_directory=True)
+    return folder
+
+
 @pytest.fixture
 def make_job(tmp_path: Path, tiny_encoder: Path) -> JobFolder:
-    """Writes a job folder; keyword arguments become overrides of the recipe."""
+    """Writes job folders into the test's own folder."""
 
-    def write(
-        name: str = "job",
-        *,
-        recipe: str = "quick",
-        seed: int = 0,
-        pairs: list[dict[str, Any]] | None = None,
-        items: list[dict[str, Any]] | None = None,
-        **overrides: Any,
-    ) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        usual_pairs, usual_items = make_tables()
-        pl.DataFrame(usual_pairs if pairs is None else pairs).write_parquet(folder / "pairs.parquet")
-        pl.DataFrame(usual_items if items is None else items).write_parquet(folder / "items.parquet")
-        job = TrainingJob(
-            run_id="t0001", recipe=recipe, overrides=overrides, seed=seed, device="cpu", threads=1
-        )
-        (folder / "job.json").write_text(job.model_dump_json(), encoding="utf-8")
-        (folder / "start").symlink_to(tiny_encoder, target_is_directory=True)
-        return folder
+    def write(name: str = "job", **changes: Any) -> Path:
+        return write_job(tmp_path / name, tiny_encoder, **changes)
 
     return write

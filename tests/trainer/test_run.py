@@ -25,7 +25,7 @@ from engine.contracts.training import (
     TrainingStarted,
 )
 from engine.errors import EnvironmentError_, InputError
-from tests.trainer.conftest import JobFolder, make_tables
+from tests.trainer.conftest import JobFolder, make_tables, write_job
 from trainer import checkpoints
 from trainer import recipe as recipe_module
 from trainer.recipe import train
@@ -70,19 +70,19 @@ def _weights(folder: Path) -> dict[str, bytes]:
     return {name: value.numpy().tobytes() for name, value in tensors.items()}
 
 
+def _write_without_artefact(model: SentenceTransformer, job_folder: Path) -> dict[str, float]:
+    model.save_pretrained(str(job_folder / "encoder"), create_model_card=False)
+    return {}
+
+
 @pytest.fixture
 def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that are compared by their weights need no ONNX files."""
-
-    def write(model: SentenceTransformer, job_folder: Path) -> dict[str, float]:
-        model.save_pretrained(str(job_folder / "encoder"), create_model_card=False)
-        return {}
-
-    monkeypatch.setattr(recipe_module, "write_encoder", write)
+    monkeypatch.setattr(recipe_module, "write_encoder", _write_without_artefact)
 
 
 def test_that_a_run_ends_with_an_encoder_folder_and_tells_what_it_did(make_job: JobFolder) -> None:
-    folder = make_job(recipe="default", min_steps=0, epochs=2, **SMALL)
+    folder = make_job(**TWO_EPOCHS)
     host = _run(folder)
     kinds = [type(event) for event in host.events]
     assert kinds[0] is TrainingStarted
@@ -124,20 +124,26 @@ def test_that_starting_a_finished_run_again_trains_nothing(make_job: JobFolder) 
     assert (folder / "artefact" / "encoder.onnx").stat().st_mtime_ns == before
 
 
-@pytest.fixture
-def whole_run(make_job: JobFolder, no_export: None) -> tuple[Path, Host]:
-    folder = make_job("whole", recipe="default", min_steps=0, epochs=2, **SMALL)
-    return folder, _run(folder)
+TWO_EPOCHS = {"recipe": "default", "min_steps": 0, "epochs": 2, **SMALL}
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> tuple[Path, Host]:
+    """Two epochs that nothing disturbed."""
+    folder = write_job(tmp_path_factory.mktemp("whole") / "job", tiny_encoder, **TWO_EPOCHS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipe_module, "write_encoder", _write_without_artefact)
+        return folder, _run(folder)
 
 
 # An epoch has 10 steps and a checkpoint is written every 4: in the middle of an epoch, with it, after it.
 @pytest.mark.parametrize("stops", [(1,), (6,), (10,), (11,), (3, 9, 14), (20,)])
 def test_that_a_cancelled_run_resumes_to_the_same_weights_bit_by_bit(
-    make_job: JobFolder, whole_run: tuple[Path, Host], stops: tuple[int, ...]
+    make_job: JobFolder, no_export: None, whole_run: tuple[Path, Host], stops: tuple[int, ...]
 ) -> None:
     whole_folder, whole = whole_run
     assert whole.of(TrainingStarted)[0].total_steps == 20
-    folder = make_job("parts", recipe="default", min_steps=0, epochs=2, **SMALL)
+    folder = make_job("parts", **TWO_EPOCHS)
     losses: dict[int, tuple[float, dict[str, float]]] = {}
     reached = 0
     for stop in stops:
@@ -156,9 +162,9 @@ def test_that_a_cancelled_run_resumes_to_the_same_weights_bit_by_bit(
 
 
 def test_that_a_run_killed_while_it_writes_a_checkpoint_goes_on_from_the_one_before(
-    make_job: JobFolder, whole_run: tuple[Path, Host], monkeypatch: pytest.MonkeyPatch
+    make_job: JobFolder, no_export: None, whole_run: tuple[Path, Host], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = make_job("killed", recipe="default", min_steps=0, epochs=2, **SMALL)
+    folder = make_job("killed", **TWO_EPOCHS)
     real = checkpoints.replace_folder
 
     def die_at_step_eight(aside: Path, final: Path) -> None:
@@ -170,17 +176,14 @@ def test_that_a_run_killed_while_it_writes_a_checkpoint_goes_on_from_the_one_bef
     with pytest.raises(KeyboardInterrupt):
         _run(folder)
     assert any(path.name.startswith("writing-8-") for path in (folder / "checkpoints").iterdir())
-    monkeypatch.undo()
-    monkeypatch.setattr(
-        recipe_module, "write_encoder", lambda model, job: model.save(str(job / "encoder")) or {}
-    )
+    monkeypatch.setattr(checkpoints, "replace_folder", real)
     rest = _run(folder)
     assert rest.of(TrainingStarted)[0].resumed_from == 4
     assert _weights(folder) == _weights(whole_run[0])
 
 
 def test_that_a_checkpoint_of_other_pairs_is_not_resumed_from(make_job: JobFolder, no_export: None) -> None:
-    folder = make_job(recipe="default", min_steps=0, epochs=2, **SMALL)
+    folder = make_job(**TWO_EPOCHS)
     _run(folder, stop_with_step=5)
     pairs, _ = make_tables(seed=1)
     pl.DataFrame(pairs).write_parquet(folder / "pairs.parquet")

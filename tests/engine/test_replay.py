@@ -1,0 +1,51 @@
+"""The replay keeps the future unseen and reports the fields that measuring asks for."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.errors import InputError
+from engine.replay import ReplaySettings, replay
+from tests.loop import sample_files, tiny_base
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "replay_fields.json"
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """The synthetic sample in the layout of a data set."""
+    source, folder = sample_files(), tmp_path / "sample"
+    folder.mkdir()
+    (folder / "catalogue.csv").write_bytes((source / "catalogue.csv").read_bytes())
+    listings = (source / "listings.csv").read_text(encoding="utf-8")
+    (folder / "queries.csv").write_text(listings.replace("listing_id", "query_id", 1), encoding="utf-8")
+    with (source / "answers.csv").open(newline="", encoding="utf-8") as answers:
+        rows = [(r["listing_id"], r["item_id"]) for r in csv.DictReader(answers) if r["item_id"]]
+    with (folder / "matches.csv").open("w", newline="", encoding="utf-8") as matches:
+        csv.writer(matches).writerows([("query_id", "item_id"), *rows])
+    return folder
+
+
+def test_that_a_replay_reports_every_field_and_repeats_itself(dataset: Path) -> None:
+    settings = ReplaySettings(decisions=120, rounds=2, precision=0.7, seeds=1)
+    with tiny_base():
+        first, second = replay(dataset, settings), replay(dataset, settings)
+    assert sorted(first["rounds"][0]) == json.loads(GOLDEN.read_text())
+    for document in (first, second):
+        for entry in document["rounds"]:
+            entry.pop("seconds")
+    assert first["rounds"] == second["rounds"]
+    last = first["rounds"][-1]
+    assert last["decisions"] == last["random"] + last["learning"] == 120
+    assert first["final"]["mean"]["oracle_C@90"] == last["oracle"]["C@90"]
+    assert first["final"]["uncertified_seeds"] == int(last["threshold"] is None)
+    assert 0 < last["best_right"] <= last["candidate_recall"]
+
+
+def test_that_a_folder_without_gold_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"catalogue\.csv is missing"):
+        replay(tmp_path, ReplaySettings())
