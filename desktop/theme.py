@@ -131,8 +131,12 @@ def style_sheet(colours: Tokens, points: float) -> str:
 
 def icon(name: str, colour: str | None = None, size: int = 20) -> QIcon:
     """An icon of ``resources/icons`` in a colour of the theme (the text's, unless told)."""
+    return _icon(name, colour or tokens().text, size)
+
+
+@lru_cache(maxsize=256)
+def _icon(name: str, paint: str, size: int) -> QIcon:
     svg = (RESOURCES / "icons" / f"{name}.svg").read_bytes()
-    paint = colour or tokens().text
     renderer = QSvgRenderer(QByteArray(svg.replace(b"currentColor", paint.encode())))
     made = QIcon()
     for factor in (1, 2, 3):

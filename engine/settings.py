@@ -27,7 +27,7 @@ class WorkspaceSettings(BaseModel):
 
     precision: float = Field(default=0.95, gt=0.5, lt=1.0)
     delta: float = Field(default=0.1, gt=0.0, le=0.5)
-    random_share: float = Field(default=0.2, ge=0.0, le=1.0)
+    random_share: float = Field(default=0.3, ge=0.0, le=1.0)
     neighbours: int = Field(default=40, ge=1, le=1000)
     lexical_neighbours: int = Field(default=40, ge=1, le=1000)
     shown_candidates: int = Field(default=10, ge=1, le=100)

@@ -54,11 +54,11 @@ class Recipe(BaseModel):
         cluster_size: listings of a cluster; a batch concatenates several.
         refresh_epochs: clusters are made anew with the current encoder after so many epochs.
         validation_items: items searched in validation at most (all that pairs name, then a sample).
-        evaluate_epochs: validate after so many epochs (and always at the end).
+        evaluate_steps: validate after an epoch when so many steps have passed (and always at the end).
         average: shares of the trained weights to try in weight averaging with the start
             (WiSE-FT); the best on validation is kept. Empty: no averaging.
         log_steps: report progress after so many steps.
-        checkpoint_steps: write a checkpoint after so many steps (and after each epoch).
+        checkpoint_steps: write a checkpoint after so many steps (and always at the end).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -91,7 +91,7 @@ class Recipe(BaseModel):
     cluster_size: int = Field(default=8, ge=2)
     refresh_epochs: int = Field(default=1, ge=1)
     validation_items: int = Field(default=4000, ge=1)
-    evaluate_epochs: int = Field(default=1, ge=1)
+    evaluate_steps: int = Field(default=40, ge=1)
     average: tuple[float, ...] = ()
     log_steps: int = Field(default=5, ge=1)
     checkpoint_steps: int = Field(default=50, ge=1)
@@ -138,7 +138,7 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe(name="prime", base="prime", min_steps=150, **_ALC_AND_TCM),
         Recipe(name="ngame", base="ngame", min_steps=150),
         Recipe(name="decoupled", base="decoupled", min_steps=150),
-        Recipe(name="quick", epochs=1, max_epochs=1, checkpoint_steps=25, **_ALC_AND_TCM),
+        Recipe(name="quick", epochs=1, min_steps=60, max_epochs=10, **_ALC_AND_TCM),
     )
 }
 

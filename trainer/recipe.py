@@ -73,8 +73,6 @@ def train(job_folder: Path, *, emit: Emit, cancelled: Callable[[], bool]) -> Non
     # 2. Encoder and tokens.
     if job.threads is not None:
         torch.set_num_threads(max(job.threads, 1))
-    if device == "cuda":
-        torch.set_float32_matmul_precision("high")
     set_seed(job.seed)
     model, full_length = load_encoder(start, device, recipe.max_tokens)
     listing_tokens = TokenTable(model, [listing.text for listing in pairs.train])
@@ -111,7 +109,11 @@ def train(job_folder: Path, *, emit: Emit, cancelled: Callable[[], bool]) -> Non
         return validation(encoder, between=stop_if_cancelled)
 
     callback = RunCallback(
-        recipe, emit=emit, cancelled=cancelled, validate=validate if validation else None, epochs=epochs
+        recipe,
+        emit=emit,
+        cancelled=cancelled,
+        validate=validate if validation else None,
+        steps_per_epoch=len(sampler),
     )
 
     # 5. The loop, from the newest whole checkpoint of this very run.

@@ -36,7 +36,7 @@ class RunCallback(TrainerCallback):
         emit: takes the events.
         cancelled: asked after every step.
         validate: metrics of the model as it is now; None without validation listings.
-        epochs: of the run.
+        steps_per_epoch: of the run.
     """
 
     def __init__(
@@ -46,16 +46,15 @@ class RunCallback(TrainerCallback):
         emit: Emit,
         cancelled: Callable[[], bool],
         validate: Callable[[SentenceTransformer], dict[str, float]] | None,
-        epochs: int,
+        steps_per_epoch: int,
     ) -> None:
         self._recipe = recipe
         self._emit = emit
         self._cancelled = cancelled
         self._validate = validate
-        self._epochs = epochs
-        self._saved_step = -1
-        self._clock = 0.0
-        self._clock_step = 0
+        self._steps_per_epoch = steps_per_epoch
+        self._clock = self._began = 0.0
+        self._clock_step = self._began_step = 0
         self.trainer: RunningTrainer | None = None
         self.stopped = False
         self.metrics: dict[str, float] = {}
@@ -68,8 +67,8 @@ class RunCallback(TrainerCallback):
             self.trainer.restore_running_loss()
         if state.global_step == 0 and self._validate is not None:
             self._evaluate(0, cast(SentenceTransformer, kwargs["model"]))
-        self._saved_step = state.global_step
         self._clock, self._clock_step = time.monotonic(), state.global_step
+        self._began, self._began_step = self._clock, self._clock_step
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
@@ -82,27 +81,25 @@ class RunCallback(TrainerCallback):
             self.stopped = True
             control.should_training_stop = True
             control.should_save = True
-        elif state.global_step % recipe.checkpoint_steps == 0:
+        elif state.global_step % recipe.checkpoint_steps == 0 or state.global_step == state.max_steps:
             control.should_save = True
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        """Validate and write a checkpoint between epochs."""
-        if self.stopped:
-            return
-        epoch = round(state.epoch or 0)
-        last = state.global_step >= state.max_steps
-        if self._validate is not None and not last and epoch % self._recipe.evaluate_epochs == 0:
-            self._evaluate(state.global_step, cast(SentenceTransformer, kwargs["model"]))
-        if self._saved_step != state.global_step:
-            control.should_save = True
+        """Validate between epochs, but not after each of many short ones."""
+        step = state.global_step
+        if self.stopped or self._validate is None or step >= state.max_steps:
+            return  # the recipe validates what comes out at the end
+        # From the step alone, so that a resumed run validates at the same steps.
+        every = self._recipe.evaluate_steps
+        if step // every > (step - self._steps_per_epoch) // every:
+            self._evaluate(step, cast(SentenceTransformer, kwargs["model"]))
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """A checkpoint is on disk."""
-        self._saved_step = state.global_step
         self._emit(TrainingCheckpoint(step=state.global_step))
 
     def on_log(
@@ -111,7 +108,7 @@ class RunCallback(TrainerCallback):
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, float] | None = None,
-        **kwargs: TrainingArguments,
+        **kwargs: object,
     ) -> None:
         """Report the mean loss since the last report."""
         if not logs or "loss" not in logs or self.trainer is None:
@@ -125,6 +122,8 @@ class RunCallback(TrainerCallback):
         seconds = max(time.monotonic() - self._clock, 1e-9)
         steps = max(state.global_step - self._clock_step, 1)
         self._clock, self._clock_step = time.monotonic(), state.global_step
+        # Over the whole run, because clusters, validation and checkpoints recur.
+        per_step = (self._clock - self._began) / max(state.global_step - self._began_step, 1)
         self._emit(
             TrainingProgress(
                 step=state.global_step,
@@ -133,7 +132,7 @@ class RunCallback(TrainerCallback):
                 losses={name: value for name, value in logs.items() if name in names},
                 learning_rate=logs.get("learning_rate", 0.0),
                 pairs_per_second=steps * self._recipe.batch_size / seconds,
-                eta_seconds=(state.max_steps - state.global_step) * seconds / steps,
+                eta_seconds=(state.max_steps - state.global_step) * per_step,
             )
         )
 

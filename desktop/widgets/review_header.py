@@ -24,7 +24,7 @@ _ORDERS = (
 
 
 class ThinBar(QWidget):
-    """A share as a thin line. (A QProgressBar paints at once whenever its value changes.)"""
+    """A share as a thin line; unlike a QProgressBar it does not paint at once when it changes."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFont, QIcon, QPainter, QPen, QPixmap
+from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from desktop.keymap import Action, Keymap
@@ -40,7 +42,11 @@ def _cap_width(key: str) -> int:
 
 def keycap_icon(key: str, font: QFont, *, colour: str = "muted") -> QIcon:
     """A key's cap as an icon, for a button."""
-    colours = tokens()
+    return _keycap_icon(key, font.toString(), getattr(tokens(), colour))
+
+
+@lru_cache(maxsize=128)
+def _keycap_icon(key: str, font_key: str, ink_code: str) -> QIcon:
     text = _cap_text(key)
     side, wide = _CAP, _cap_width(key)
     pixmap = QPixmap(QSize(wide, side) * 2)
@@ -49,10 +55,11 @@ def keycap_icon(key: str, font: QFont, *, colour: str = "muted") -> QIcon:
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     box = QRectF(0.75, 0.75, wide - 1.5, side - 1.5)
-    ink = colours.colour(colour)
+    ink = QColor(ink_code)
     painter.setPen(QPen(ink, 1.0))
     painter.drawRoundedRect(box, 4, 4)
-    small = QFont(font)
+    small = QFont()
+    small.fromString(font_key)
     small.setPointSizeF(7.5)
     small.setWeight(QFont.Weight.DemiBold)
     painter.setFont(small)

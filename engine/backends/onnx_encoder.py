@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -64,13 +65,21 @@ class OnnxEncoder:
         self.why = f"{variant} on {device.name}: {device.why}"
 
     @classmethod
-    def load(cls, folder: Path, *, variant: str | None = None, threads: int | None = None) -> OnnxEncoder:
+    def load(
+        cls,
+        folder: Path,
+        *,
+        variant: str | None = None,
+        threads: int | None = None,
+        device: Literal["cpu"] | None = None,
+    ) -> OnnxEncoder:
         """Load an encoder folder, its files checked against the sha256 sums in ``encoder.json``.
 
         Args:
             folder: the encoder folder.
             variant: ``fp32``, ``int8`` or ``fp16``; None picks fp16 on CUDA and int8 on the CPU.
             threads: CPU threads of onnxruntime; None means every core the process may use.
+            device: ``cpu`` keeps off a CUDA card; None takes the best that answers.
 
         Raises:
             InputError: the folder is not an encoder folder, or there is no such variant.
@@ -78,21 +87,21 @@ class OnnxEncoder:
             EnvironmentError_: onnxruntime cannot run the file.
         """
         info = _read_info(folder)
-        device = choose_device()
-        variant = variant or _BEST_VARIANT[device.name]
+        chosen = choose_device() if device is None else Device("cpu", (CPU,), "asked for")
+        variant = variant or _BEST_VARIANT[chosen.name]
         if variant not in VARIANT_FILES:
             raise InputError(f"encoder variant {variant!r} is unknown; use one of {', '.join(VARIANT_FILES)}")
         path = folder / VARIANT_FILES[variant]
         sha256 = _checked(path, info)
         _checked(folder / "tokenizer.json", info)
         threads = threads or usable_cores()
-        session = _open_session(path, device, threads)
-        if device.name == "cuda" and CUDA not in session.get_providers():
-            device = Device("cpu", (CPU,), "CUDA refused this encoder")
+        session = _open_session(path, chosen, threads)
+        if chosen.name == "cuda" and CUDA not in session.get_providers():
+            chosen = Device("cpu", (CPU,), "CUDA refused this encoder")
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.no_padding()
         tokenizer.enable_truncation(info.max_tokens)
-        return cls(session, tokenizer, info, variant, device, sha256, threads)
+        return cls(session, tokenizer, info, variant, chosen, sha256, threads)
 
     def encode(
         self,
@@ -119,7 +128,9 @@ class OnnxEncoder:
             for rows, ids, mask in self._batches(window, limit):
                 found = self._session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})[0]
                 # The graph scales to unit length too, but in whatever precision its variant has.
-                vectors[start + rows] = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+                vectors[start + rows] = found / np.maximum(
+                    np.linalg.norm(found, axis=1, keepdims=True), 1e-12
+                )
                 done += len(rows)
                 if on_progress is not None:
                     on_progress(done, len(texts))

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -147,7 +147,16 @@ def _texts(path: Path, count: int) -> list[str]:
         return titles[:count]
     brands = ("Samsung", "Bosch", "Sony", "Logitech", "Canon", "Makita", "Philips", "Dell", "Siemens", "HP")
     kinds = ("washing machine", "wireless headphones", "laptop", "cordless drill", "ink cartridge", "monitor")
-    extras = ("black", "white", "stainless steel", "refurbished", "2-pack", "with case", "4K Ultra HD", "1400rpm")
+    extras = (
+        "black",
+        "white",
+        "stainless steel",
+        "refurbished",
+        "2-pack",
+        "with case",
+        "4K Ultra HD",
+        "1400rpm",
+    )
     return [
         f"{draw.choice(brands)} {draw.choice('ABCDEFG')}{draw.randrange(10_000)} {draw.choice(kinds)} "
         f"{draw.randrange(1, 999)} {draw.choice(('GB', 'cm', 'W', 'l'))} {' '.join(draw.sample(extras, 2))}"
@@ -225,8 +234,9 @@ def _alcove(options: argparse.Namespace) -> tuple[Encode, str]:
         from engine.backends.base_encoder import ensure_base_encoder
 
         folder = next(e.result for e in ensure_base_encoder(options.model) if isinstance(e, Finished))
-    variant = options.variant or ("int8" if options.device == "cpu" else None)
-    encoder = OnnxEncoder.load(folder, variant=variant, threads=options.threads, device=options.device)
+    # With --device cuda Alcove does what it does for its users: take the card if onnxruntime loads on it.
+    device: Literal["cpu"] | None = "cpu" if options.device == "cpu" else None
+    encoder = OnnxEncoder.load(folder, variant=options.variant, threads=options.threads, device=device)
     return encoder.encode, f"onnxruntime {onnxruntime.__version__}, {encoder.why}"
 
 

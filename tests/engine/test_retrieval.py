@@ -1,4 +1,4 @@
-"""Retrieval against brute force: vectors cached, neighbours found, aliases that never speak for themselves."""
+"""Retrieval against brute force: vectors cached, neighbours found, aliases silent about themselves."""
 
 from __future__ import annotations
 

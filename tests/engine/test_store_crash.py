@@ -95,7 +95,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @posix
-def test_that_a_decision_said_to_be_saved_survives_a_kill_and_the_unfinished_one_is_gone(folder: Path) -> None:
+def test_that_a_decision_said_to_be_saved_survives_a_kill_and_the_unfinished_one_is_gone(
+    folder: Path,
+) -> None:
     with Store.create(folder) as store:
         first, second, *_ = matched_store(store)
     said = run_until_killed(KILLED_WHILE_DECIDING, folder, first, second)

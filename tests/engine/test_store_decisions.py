@@ -359,7 +359,12 @@ def test_that_an_alias_lives_as_long_as_its_decision(store: Store) -> None:
         made = decide(uow, ids[0])
         uow.aliases.add(1, ids[0], made.id, "key")
         (alias,) = uow.aliases.active(8)
-        assert (alias.item_id, alias.listing_id, alias.decision_id, alias.text_key) == (1, ids[0], made.id, "key")
+        assert (alias.item_id, alias.listing_id, alias.decision_id, alias.text_key) == (
+            1,
+            ids[0],
+            made.id,
+            "key",
+        )
         assert uow.aliases.memory(["key", "other"]) == {"key": 1}
         uow.decisions.undo(made.id)
         assert uow.aliases.active(8) == []
@@ -468,7 +473,9 @@ class UndoLikeAnEditor(RuleBasedStateMachine):
         self.store.close()
         self.place.cleanup()
 
-    @rule(which=st.integers(0, 3), verdict=st.sampled_from([Verdict.MATCH, Verdict.NONE, Verdict.BAD_LISTING]))
+    @rule(
+        which=st.integers(0, 3), verdict=st.sampled_from([Verdict.MATCH, Verdict.NONE, Verdict.BAD_LISTING])
+    )
     def decide(self, which: int, verdict: Verdict) -> None:
         with self.store.writing() as uow:
             made = decide(uow, self.ids[which], verdict)

@@ -59,7 +59,12 @@ def test_that_a_new_workspace_has_its_folders_and_an_empty_catalogue(folder: Pat
     with Store.create(folder) as store, store.reading() as uow:
         assert uow.items.count() == 0
         assert uow.listings.counts().total == 0
-    assert {path.name for path in folder.iterdir() if path.is_dir()} == {"releases", "runs", "backups", "logs"}
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == {
+        "releases",
+        "runs",
+        "backups",
+        "logs",
+    }
 
 
 def test_that_what_was_written_is_there_after_reopening(folder: Path) -> None:
@@ -315,7 +320,9 @@ def test_that_closing_twice_is_harmless_and_gives_the_lock_back(folder: Path) ->
     assert not list(folder.glob("*-wal"))
 
 
-def test_that_a_backup_is_a_workspace_of_its_own_with_what_was_committed(folder: Path, tmp_path: Path) -> None:
+def test_that_a_backup_is_a_workspace_of_its_own_with_what_was_committed(
+    folder: Path, tmp_path: Path
+) -> None:
     copy = tmp_path / "copy"
     with Store.create(folder) as store:
         with store.writing() as uow:

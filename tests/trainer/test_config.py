@@ -51,7 +51,7 @@ def test_that_every_recipe_can_be_trained_as_it_is(name: str) -> None:
         ("default", {"tcm_positive": 0.4}, "tcm_negative must be below tcm_positive"),
         ("default", {"batch_size": 4}, "cluster_size 8 is above batch_size 4"),
         ("default", {"hard_negatives": 0}, "unmatched_listings needs hard_negatives"),
-        ("quick", {"epochs": 5}, "max_epochs 1 is below epochs 5"),
+        ("quick", {"epochs": 50}, "max_epochs 10 is below epochs 50"),
         ("default", {"average": [0.5, 1.5]}, "average must hold shares"),
     ],
 )

@@ -30,8 +30,8 @@ from trainer.events import EventWriter
 
 #: Long enough to be stopped in the middle of, a checkpoint every 5 steps.
 LONG = {
-    "recipe": "infonce", "epochs": 20, "batch_size": 8, "cluster_size": 4,
-    "log_steps": 1, "checkpoint_steps": 5, "evaluate_epochs": 20,
+    "recipe": "infonce", "min_steps": 0, "epochs": 12, "batch_size": 8, "cluster_size": 4,
+    "log_steps": 1, "checkpoint_steps": 5,
 }  # fmt: skip
 
 

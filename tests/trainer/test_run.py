@@ -33,7 +33,14 @@ from trainer.recipe import train
 Event = TypeVar("Event", bound=TrainingEvent)
 
 #: Batches of 8 listings: 10 steps an epoch.
-SMALL = {"batch_size": 8, "cluster_size": 4, "log_steps": 1, "checkpoint_steps": 4, "learning_rate": 1e-3}
+SMALL = {
+    "batch_size": 8,
+    "cluster_size": 4,
+    "log_steps": 1,
+    "checkpoint_steps": 4,
+    "evaluate_steps": 10,
+    "learning_rate": 1e-3,
+}
 
 
 class Host:
@@ -188,6 +195,11 @@ def test_that_a_checkpoint_of_other_pairs_is_not_resumed_from(make_job: JobFolde
     pairs, _ = make_tables(seed=1)
     pl.DataFrame(pairs).write_parquet(folder / "pairs.parquet")
     assert _run(folder, stop_with_step=2).of(TrainingStarted)[0].resumed_from == 0
+
+
+def test_that_short_epochs_are_not_validated_each(make_job: JobFolder, no_export: None) -> None:
+    host = _run(make_job(recipe="infonce", min_steps=0, epochs=4, **SMALL | {"evaluate_steps": 25}))
+    assert [event.step for event in host.of(TrainingEvaluated)] == [0, 30, 40]
 
 
 def test_that_another_seed_trains_another_encoder(make_job: JobFolder, no_export: None) -> None:
