@@ -27,7 +27,9 @@ $(STAMP): pyproject.toml constraints.txt installers/setup.sh installers/system-l
 	@touch $@
 
 demo: $(STAMP)
-	@$(BIN)/alcove demo $(DEMO) --headless --again
+	@headless=--headless; \
+	if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then headless=; fi; \
+	$(BIN)/alcove demo $(DEMO) --again $$headless
 
 run: $(STAMP)
 	@if [ -f $(DEMO)/workspace.db ]; then $(BIN)/alcove gui $(DEMO); else $(BIN)/alcove gui; fi
@@ -42,7 +44,9 @@ test: lint
 	QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 bench: $(STAMP)
-	@for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	@for script in tests/benchmarks/[a-z]*.py; do \
+		name=tests.benchmarks.$$(basename $$script .py); echo "== $$name"; $(BIN)/python -m $$name; \
+	done
 
 screenshots: $(STAMP)
 	@[ -f $(DEMO)/workspace.db ] || $(MAKE) demo

@@ -17,6 +17,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.app import Desktop
@@ -82,7 +83,7 @@ class Photographer:
         if desk.front is not None and desk.front.candidates:
             search = window.review.search
             search.begin()
-            search.field.setText(" ".join(desk.front.candidates[0].item.title.split()[:2]))
+            QTest.keyClicks(search.field, " ".join(desk.front.candidates[0].item.title.split()[:2]))
             wait(lambda: search.results.count() > 0, seconds=5)
             self.take(window, "search")
             search.end()
@@ -163,7 +164,8 @@ def take_pictures(workspace: Path, out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     made: list[Path] = []
     for scheme in SCHEMES:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(prefix="alcove-") as folder:
+            os.environ["ALCOVE_HOME"] = str(Path(folder) / "home")
             copy = Path(folder) / workspace.resolve().name
             shutil.copytree(workspace, copy, ignore=shutil.ignore_patterns("workspace.lock"))
             made += _take(app, copy, out, scheme)
@@ -200,7 +202,5 @@ def _take(app: QApplication, copy: Path, out: Path, scheme: str) -> list[Path]:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("usage: python -m tests.screenshots WORKSPACE OUT")
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["ALCOVE_HOME"] = home
-        for picture in take_pictures(Path(sys.argv[1]), Path(sys.argv[2])):
-            print(picture)
+    for picture in take_pictures(Path(sys.argv[1]), Path(sys.argv[2])):
+        print(picture)

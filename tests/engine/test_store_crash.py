@@ -95,7 +95,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @posix
-def test_that_a_decision_said_to_be_saved_survives_a_kill_and_the_unfinished_one_is_gone(
+def test_that_a_saved_decision_survives_a_kill_and_the_unfinished_one_is_gone(
     folder: Path,
 ) -> None:
     with Store.create(folder) as store:
@@ -168,9 +168,14 @@ def test_that_a_full_disk_keeps_nothing_of_the_operation_and_the_rest_goes_on(fo
             pragma = uow.items._connection.exec_driver_sql
             pragma(f"PRAGMA max_page_count = {pragma('PRAGMA page_count').scalar() + 20}")
         big = [Item(0, f"big{n}", "title", description="x" * 3000) for n in range(500)]
-        with pytest.raises(DiskFullError, match="full") as caught, store.writing() as uow:
-            decide(uow, ids[0])
-            uow.items.upsert(big, ["key"] * len(big))
+
+        def decide_and_import() -> None:
+            with store.writing() as uow:
+                decide(uow, ids[0])
+                uow.items.upsert(big, ["key"] * len(big))
+
+        with pytest.raises(DiskFullError, match="full") as caught:
+            decide_and_import()
         assert "\n" not in caught.value.message
         with store.reading() as uow:
             assert uow.items.count() == 5
@@ -198,9 +203,14 @@ def test_that_a_full_disk_in_the_middle_of_listings_keeps_the_counts_right(folde
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_that_the_systems_own_full_disk_is_said_in_the_same_words(folder: Path, code: int) -> None:
     with Store.create(folder) as store:
-        with pytest.raises(DiskFullError, match="nothing was changed"), store.writing() as uow:
-            add_items(uow)
-            raise OSError(code, "no space")
+
+        def write_a_file_too() -> None:
+            with store.writing() as uow:
+                add_items(uow)
+                raise OSError(code, "no space")
+
+        with pytest.raises(DiskFullError, match="nothing was changed"):
+            write_a_file_too()
         with store.reading() as uow:
             assert uow.items.count() == 0
 
@@ -242,7 +252,7 @@ def test_that_a_broken_reference_is_a_bug_and_not_the_users_fault(folder: Path) 
 
 
 def test_that_a_damaged_database_is_said_plainly(folder: Path) -> None:
+    error = sqlite3.DatabaseError("malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
     with pytest.raises(EnvironmentError_, match="backups"), plain_errors(folder):
-        error = sqlite3.DatabaseError("malformed")
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error

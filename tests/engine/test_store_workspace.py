@@ -232,9 +232,14 @@ def test_that_a_database_file_that_may_not_be_written_is_said_when_opening(
 
 def test_that_an_exception_undoes_the_whole_transaction(folder: Path) -> None:
     with Store.create(folder) as store:
-        with pytest.raises(RuntimeError), store.writing() as uow:
-            add_items(uow)
-            raise RuntimeError("halfway")
+
+        def fail_halfway() -> None:
+            with store.writing() as uow:
+                add_items(uow)
+                raise RuntimeError("halfway")
+
+        with pytest.raises(RuntimeError):
+            fail_halfway()
         with store.reading() as uow:
             assert uow.items.count() == 0
         with store.writing() as uow:
@@ -320,9 +325,7 @@ def test_that_closing_twice_is_harmless_and_gives_the_lock_back(folder: Path) ->
     assert not list(folder.glob("*-wal"))
 
 
-def test_that_a_backup_is_a_workspace_of_its_own_with_what_was_committed(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_that_a_backup_is_a_workspace_with_what_was_committed(folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     with Store.create(folder) as store:
         with store.writing() as uow:
