@@ -82,7 +82,7 @@ class ErrorPresenter(QObject):
         box.setIcon(QMessageBox.Icon.Warning if whose_fault_is_known else QMessageBox.Icon.Critical)
         box.setText(f"{title}")
         box.setInformativeText(words)
-        box.addButton(QMessageBox.StandardButton.Ok)
+        box.setEscapeButton(box.addButton(QMessageBox.StandardButton.Ok))
         if not whose_fault_is_known and self._log_file is not None:
             show_log = box.addButton("Open log", QMessageBox.ButtonRole.HelpRole)
             url = QUrl.fromLocalFile(str(self._log_file))

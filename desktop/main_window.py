@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QMoveEvent, QResizeEvent, QShortcut
+from PySide6.QtGui import QCloseEvent, QKeySequence, QMoveEvent, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -189,6 +189,13 @@ class MainWindow(QMainWindow):
             self._reviewer.setText(name.strip())
 
     # -- Qt's hooks ------------------------------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Qt's hook: keys go to the screen from the start."""
+        super().showEvent(event)
+        shown = self.stack.currentWidget()
+        if shown is not None:
+            shown.setFocus()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Qt's hook."""

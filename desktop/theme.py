@@ -121,6 +121,7 @@ def palette_from(colours: Tokens) -> QPalette:
 def style_sheet(colours: Tokens, points: float) -> str:
     """``alcove.qss`` with its ``@names@`` filled in; ``@font:1.2@`` is 1.2 times the base size."""
     text = (RESOURCES / "theme" / "alcove.qss").read_text(encoding="utf-8")
+    text = re.sub(r"/\*.*?\*/\s*", "", text, flags=re.DOTALL)
     text = re.sub(r"@font:([0-9.]+)@", lambda size: f"{points * float(size[1]):.2f}pt", text)
     text = text.replace("@icons@", (RESOURCES / "icons").as_posix())
     text = text.replace("@shade@", "dark" if QColor(colours.window).lightness() < 128 else "light")

@@ -25,6 +25,8 @@ from engine.contracts.training import (
 CANCEL_FILE = "cancel"
 EVENTS_FILE = "events.jsonl"
 _CHATTER_KEPT = 40
+#: A killed process is gone in next to no time; this is for a machine that swaps.
+_KILLED_MS = 10_000
 
 
 def read_training_events(folder: Path) -> list[TrainingEvent]:
@@ -56,6 +58,7 @@ class TrainingProcess(QObject):
         self._process: QProcess | None = None
         self._folder = Path()
         self._verdict: TrainingFinished | TrainingCancelled | TrainingFailed | None = None
+        self._given_up = False
         self._pending = b""
         self._stderr: deque[str] = deque(maxlen=_CHATTER_KEPT)
 
@@ -72,6 +75,7 @@ class TrainingProcess(QObject):
         (folder / CANCEL_FILE).unlink(missing_ok=True)
         self._folder = folder
         self._verdict = None
+        self._given_up = False
         self._pending = b""
         self._stderr.clear()
         process = QProcess(self)
@@ -91,9 +95,19 @@ class TrainingProcess(QObject):
         if self._process is not None:
             (self._folder / CANCEL_FILE).touch()
 
-    def wait(self, milliseconds: int) -> bool:
-        """Block until the trainer has ended, for a window that is closing. False when it has not."""
-        return self._process is None or self._process.waitForFinished(milliseconds)
+    def close(self, patience: int) -> None:
+        """The window closes: cancel, wait ``patience`` milliseconds, then stop the trainer for good.
+
+        A trainer that is still loading does not look for requests yet. What it had done up to its
+        last checkpoint is kept in either case, and ``ended`` has come when this returns.
+        """
+        self.cancel()
+        process = self._process
+        if process is None or process.waitForFinished(patience):
+            return
+        self._given_up = True
+        process.kill()
+        process.waitForFinished(_KILLED_MS)
 
     def _read_output(self) -> None:
         if self._process is None:
@@ -146,6 +160,8 @@ class TrainingProcess(QObject):
                 return RunState.CANCELLED, f"Cancelled at step {step:,}; it can be resumed."
             case TrainingFailed(message=message):
                 return RunState.FAILED, message
+            case _ if self._given_up:
+                return RunState.CANCELLED, "Stopped with the window; it can be resumed."
             case _:
                 how = "crashed" if crashed else f"stopped without finishing (exit code {exit_code})"
                 last = f" Its last words: {self._stderr[-1].strip()}" if self._stderr else ""

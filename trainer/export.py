@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 import torch
 from onnxruntime.transformers.float16 import convert_float_to_float16
+from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
@@ -102,7 +103,7 @@ def _load(folder: Path) -> tuple[SentenceTransformer, Tokenizer]:
             local_files_only=True,
             model_kwargs={"attn_implementation": "eager", "dtype": "float32"},
         ).eval()
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ImportError, SafetensorError) as error:
         raise InputError(f"{folder} cannot be loaded by sentence-transformers: {error}") from error
     tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
     if not hasattr(model[0], "auto_model") or tokenizer is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Sequence
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from desktop.item_models.presentation import Sketch
 from desktop.operations import reviewing
@@ -19,6 +19,8 @@ PAGE = 60
 LOW = 12
 #: Listings put aside that the queue is told to leave out; when there are more, the oldest come back.
 MOST_ASIDE = 200
+#: Milliseconds in which a card that was taken is surely on screen.
+_PAINTED = 40
 
 
 class PreparedQueue(QObject):
@@ -46,6 +48,11 @@ class PreparedQueue(QObject):
         self._round = 0
         self._filling = False
         self._exhausted = False
+        # Not while the card just taken is being painted: that is what the reviewer waits for.
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(_PAINTED)
+        self._later.timeout.connect(self._prepare)
 
     @property
     def exhausted(self) -> bool:
@@ -81,7 +88,10 @@ class PreparedQueue(QObject):
             return None
         else:
             self._in_front = None
-        self._prepare()
+        if made is not None and self._sketches:
+            self._later.start()
+        else:
+            self._prepare()
         return made
 
     def put_back(self, made: Sketch) -> None:

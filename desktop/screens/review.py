@@ -333,13 +333,13 @@ class ReviewScreen(QWidget):
     def _refresh_banner(self) -> None:
         """Say what is special about what is in front; seldom, because it moves the desk down."""
         if self.desk.reopened and self.desk.front is not None:
-            self._banner.say(
-                "You are looking at an earlier listing. A new answer replaces the old one.", "warn"
-            )
+            text = "You are looking at an earlier listing. A new answer replaces the old one."
         elif self._session.read_only:
-            self._banner.say("This workspace is open read-only: you can look, but not answer.", "warn")
+            text = "This workspace is open read-only: you can look, but not answer."
         else:
-            self._banner.say("")
+            text = ""
+        if text != self._banner.text:
+            self._banner.say(text, "warn")
 
     def _refresh_offer(self) -> None:
         desk = self.desk

@@ -44,7 +44,7 @@ _TONES: dict[RunState, Tone] = {
     RunState.FAILED: "bad",
     RunState.FINISHED: "good",
 }
-_CLOSING_MS = 20_000
+_CLOSING_MS = 8_000
 
 
 class TrainingPage(QWidget):
@@ -305,16 +305,8 @@ class TrainingPage(QWidget):
         )
 
     def close_down(self) -> None:
-        """The window closes: ask the trainer to stop and give it time for that.
-
-        A trainer that needs longer goes with the window; its run is resumed from the last checkpoint.
-        """
-        if not self.process.running:
-            return
-        live = self._live
-        self.process.cancel()
-        if not self.process.wait(_CLOSING_MS) and live is not None:
-            self._note(live.id, RunState.CANCELLED, "Stopped with the window; it can be resumed.")
+        """The window closes: the trainer stops, with its run noted as one that can be resumed."""
+        self.process.close(_CLOSING_MS)
 
     # -- challenger ----------------------------------------------------------------------------
 

@@ -1,104 +1,38 @@
-"""One candidate: its key, its title with the differences marked, its facts, how sure the matcher is."""
+"""One candidate: its key, its title with the differences marked, its facts, how sure the matcher is.
+
+Painted in one piece: ten of these are laid out and drawn anew for every listing, while somebody waits.
+"""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFont, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QFont, QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop.item_models.presentation import CandidateSketch
-from desktop.theme import tokens
-from desktop.widgets.basics import Badge, words
-from desktop.widgets.token_diff import Mark, Piece, TokenText, field_pieces, title_pieces
+from desktop.theme import Tokens, tokens
+from desktop.widgets.basics import Tone
+from desktop.widgets.token_diff import Mark, Piece, TokenFlow, field_pieces, title_pieces
 from desktop.widgets.wording import percent
 
 _RADIUS = 10.0
+_INSET_X, _INSET_Y, _GAP = 14.0, 11.0, 12.0
+_BADGE_GAP = 6.0
 
 
-class KeyCap(QWidget):
-    """A key as it looks on a keyboard. Decoration: the card's accessible name says it too."""
-
-    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._text = text
-        self._strong = False
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-
-    def show_key(self, text: str, *, strong: bool = False) -> None:
-        """Show another key."""
-        if (text, strong) != (self._text, self._strong):
-            self._text, self._strong = text, strong
-            self.updateGeometry()
-            self.update()
-
-    def sizeHint(self) -> QSize:
-        """Qt's hook."""
-        high = self.fontMetrics().height() + 8
-        return QSize(max(high, self.fontMetrics().horizontalAdvance(self._text) + 14), high)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt's hook."""
-        if not self._text:
-            return
-        colours = tokens(self)
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -1.5)
-        painter.setPen(QPen(colours.colour("accent" if self._strong else "line_strong"), 1.0))
-        painter.setBrush(colours.colour("accent" if self._strong else "raised"))
-        painter.drawRoundedRect(box, 5, 5)
-        font = QFont(self.font())
-        font.setWeight(QFont.Weight.DemiBold)
-        painter.setFont(font)
-        painter.setPen(colours.colour("on_accent" if self._strong else "text"))
-        painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), self._text)
-        painter.end()
-
-
-class ConfidenceMeter(QWidget):
-    """A probability as a number and a bar. Shows nothing when told None."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._value: float | None = None
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-
-    def show_value(self, value: float | None) -> None:
-        """Show another probability."""
-        self._value = value
-        self.setVisible(value is not None)
-        self.update()
-
-    def sizeHint(self) -> QSize:
-        """Qt's hook."""
-        return QSize(self.fontMetrics().horizontalAdvance("100.0 %") + 20, self.fontMetrics().height() + 12)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt's hook."""
-        if self._value is None:
-            return
-        colours = tokens(self)
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        font = QFont(self.font())
-        font.setWeight(QFont.Weight.DemiBold)
-        painter.setFont(font)
-        painter.setPen(colours.colour("text"))
-        box = QRectF(self.rect())
-        side = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop)
-        painter.drawText(box, side, percent(self._value))
-        track = QRectF(box.left(), box.bottom() - 6, box.width(), 5)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(colours.colour("line"))
-        painter.drawRoundedRect(track, 2.5, 2.5)
-        track.setWidth(max(5.0, track.width() * self._value))
-        painter.setBrush(colours.colour("accent"))
-        painter.drawRoundedRect(track, 2.5, 2.5)
-        painter.end()
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    text: str
+    tone: Tone
 
 
 class CandidateCard(QWidget):
-    """Shows a :class:`CandidateSketch`. A click marks it, a double click (or its key) chooses it."""
+    """Shows a :class:`CandidateSketch`. A click marks it, a double click (or its key) chooses it.
+
+    ``confidence`` is what the card shows, None when it shows none; ``tags`` are the words below.
+    """
 
     clicked = Signal()
     chosen = Signal()
@@ -106,93 +40,121 @@ class CandidateCard(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._current = False
-        self._key = KeyCap()
-        self._title = TokenText(scale=1.06)
-        self._facts = TokenText(scale=0.94)
-        self._meter = ConfidenceMeter()
-        self._tie = Badge()
-        self._variant = Badge()
-        self._past = Badge()
-        self._out = Badge("Ruled out", "bad")
-        self._found = Badge("From search", "accent")
-        badges = QHBoxLayout()
-        badges.setSpacing(6)
-        for badge in (self._out, self._tie, self._variant, self._past, self._found):
-            badges.addWidget(badge)
-        badges.addStretch(1)
-        self._badges = QWidget()
-        self._badges.setLayout(badges)
-        badges.setContentsMargins(0, 3, 0, 0)
-        middle = QVBoxLayout()
-        middle.setSpacing(1)
-        middle.addWidget(self._title)
-        middle.addWidget(self._facts)
-        middle.addWidget(self._badges)
-        self._code = words("", "caption")
-        right = QVBoxLayout()
-        right.setSpacing(2)
-        right.addWidget(self._meter, 0, Qt.AlignmentFlag.AlignRight)
-        right.addWidget(self._code, 0, Qt.AlignmentFlag.AlignRight)
-        right.addStretch(1)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(14, 11, 14, 11)
-        layout.setSpacing(12)
-        layout.addWidget(self._key, 0, Qt.AlignmentFlag.AlignTop)
-        layout.addLayout(middle, 1)
-        layout.addLayout(right)
+        self._key = ""
+        self._code = ""
+        self._tags: tuple[_Tag, ...] = ()
+        self.confidence: float | None = None
+        self._title = TokenFlow(scale=1.06)
+        self._facts = TokenFlow(scale=0.94)
+        self._use_font()
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The words below the facts."""
+        return tuple(tag.text for tag in self._tags)
+
     def show_candidate(self, candidate: CandidateSketch, *, blind: bool, rejected: bool) -> None:
         """Draw another candidate."""
-        self._key.show_key(str(candidate.number) if candidate.number else "·", strong=self._current)
-        self._title.show_pieces(title_pieces(candidate.marked), spoken=candidate.differences, struck=rejected)
-        facts = field_pieces(candidate.fields, leave_out=("Category",))
-        self._facts.show_pieces(facts)
-        self._facts.setVisible(bool(facts))
+        self._key = str(candidate.number) if candidate.number else "·"
+        self._title.show_pieces(title_pieces(candidate.marked), struck=rejected)
+        self._facts.show_pieces(field_pieces(candidate.fields, leave_out=("Category",)))
         hidden = blind or candidate.found
-        self._meter.show_value(None if hidden else candidate.view.candidate.confidence)
-        self._code.setText(candidate.item.external_id)
-        past = len(candidate.past)
-        shown = [
-            self._say(self._out, "Ruled out" if rejected else "", "bad"),
-            self._say(self._tie, candidate.near_tie, "warn"),
-            self._say(self._variant, f"Variant of {candidate.variant_of}" if candidate.variant_of else ""),
-            self._say(self._past, f"Matched {past}× before" if past and not blind else "", "good"),
-            self._say(self._found, "From search" if candidate.found else "", "accent"),
-        ]
-        self._badges.setVisible(any(shown))
-        self.setAccessibleName(self._spoken(candidate, blind=blind, rejected=rejected))
+        self.confidence = None if hidden else candidate.view.candidate.confidence
+        self._code = candidate.item.external_id
+        past = 0 if blind else len(candidate.past)
+        variant = f"Variant of {candidate.variant_of}" if candidate.variant_of else ""
+        tags = (
+            _Tag("Ruled out" if rejected else "", "bad"),
+            _Tag(candidate.near_tie, "warn"),
+            _Tag(variant, "neutral"),
+            _Tag(f"Matched {past}× before" if past else "", "good"),
+            _Tag("From search" if candidate.found else "", "accent"),
+        )
+        self._tags = tuple(tag for tag in tags if tag.text)
+        self.setAccessibleName(self._spoken(candidate, blind=blind))
+        self.updateGeometry()
+        self.update()
 
     def set_current(self, current: bool) -> None:
         """Draw as the marked one, which Enter takes; only it is reached with Tab."""
-        policy = Qt.FocusPolicy.StrongFocus if current else Qt.FocusPolicy.ClickFocus
-        if self._current != current or self.focusPolicy() != policy:
+        if self._current != current:
             self._current = current
-            self.setFocusPolicy(policy)
-            self._key.show_key(self._key._text, strong=current)
+            self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if current else Qt.FocusPolicy.ClickFocus)
             self.update()
 
-    @staticmethod
-    def _say(badge: Badge, text: str, tone: str = "neutral") -> bool:
-        if text:
-            badge.show_as(text, tone)  # type: ignore[arg-type]
-        badge.setVisible(bool(text))
-        return bool(text)
-
-    @staticmethod
-    def _spoken(candidate: CandidateSketch, *, blind: bool, rejected: bool) -> str:
+    def _spoken(self, candidate: CandidateSketch, *, blind: bool) -> str:
+        sure = "" if self.confidence is None else f"confidence {percent(self.confidence)}"
         parts = [
             f"Candidate {candidate.number}" if candidate.number else "Candidate",
             candidate.item.title,
-            "" if blind or candidate.found else f"confidence {percent(candidate.view.candidate.confidence)}",
-            candidate.near_tie,
+            sure,
             candidate.differences,
-            "ruled out" if rejected else "",
+            *self.tags,
         ]
         return ", ".join(part for part in parts if part)
 
+    # -- where things are ------------------------------------------------------------------------
+
+    def _use_font(self) -> None:
+        font = self.font()
+        self._title.write_in(font)
+        self._facts.write_in(font)
+        self._strong = QFont(font)
+        self._strong.setWeight(QFont.Weight.DemiBold)
+        self._small = QFont(font)
+        self._small.setPointSizeF(font.pointSizeF() * 0.9)
+        self._badge = QFont(self._strong)
+        self._badge.setPointSizeF(font.pointSizeF() * 0.86)
+        self._metrics = QFontMetricsF(self._strong)
+        self._small_metrics = QFontMetricsF(self._small)
+        self._badge_metrics = QFontMetricsF(self._badge)
+
+    def _sides(self) -> tuple[float, float]:
+        """Widths of the key on the left and of confidence and id on the right."""
+        key = max(self._metrics.height() + 8.0, self._metrics.horizontalAdvance(self._key) + 14.0)
+        meter = self._metrics.horizontalAdvance("100.0 %") + 20.0 if self.confidence is not None else 0.0
+        return key, max(meter, min(150.0, self._small_metrics.horizontalAdvance(self._code)))
+
+    def _text_width(self, width: int) -> int:
+        key, right = self._sides()
+        return max(60, int(width - 2 * _INSET_X - key - right - 2 * _GAP))
+
+    def sizeHint(self) -> QSize:
+        """Qt's hook."""
+        return QSize(420, 70)
+
+    def minimumSizeHint(self) -> QSize:
+        """Qt's hook."""
+        return QSize(280, 48)
+
+    def hasHeightForWidth(self) -> bool:
+        """Qt's hook."""
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        """Qt's hook."""
+        text = self._text_width(width)
+        middle = self._title.height(text) + self._facts.height(text)
+        if self._tags:
+            middle += self._badge_metrics.height() + 10.0
+        right = (self._metrics.height() + 12.0 if self.confidence is not None else 0.0) + (
+            self._small_metrics.height() if self._code else 0.0
+        )
+        return round(max(middle, right, self._metrics.height() + 8.0) + 2 * _INSET_Y)
+
     # -- Qt's hooks ------------------------------------------------------------------------------
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Qt's hook: another font."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._use_font()
+            self.updateGeometry()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Qt's hook."""
@@ -210,12 +172,69 @@ class CandidateCard(QWidget):
         colours = tokens(self)
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._draw_frame(painter, colours)
+        key, right = self._sides()
+        self._draw_key(painter, colours, QRectF(_INSET_X, _INSET_Y, key, self._metrics.height() + 8.0))
+        self._draw_right(painter, colours, right)
+        text = self._text_width(self.width())
+        painter.translate(QPointF(_INSET_X + key + _GAP, _INSET_Y))
+        self._title.draw(painter, colours, text)
+        painter.translate(QPointF(0.0, self._title.height(text)))
+        self._facts.draw(painter, colours, text)
+        painter.translate(QPointF(0.0, self._facts.height(text) + 4.0))
+        self._draw_tags(painter, colours)
+        painter.end()
+
+    # -- drawing -----------------------------------------------------------------------------------
+
+    def _draw_frame(self, painter: QPainter, colours: Tokens) -> None:
         width = 2.0 if self._current else 1.0
         box = QRectF(self.rect()).adjusted(width / 2, width / 2, -width / 2, -width / 2)
         painter.setPen(QPen(colours.colour("accent" if self._current else "line"), width))
         painter.setBrush(colours.colour("surface"))
         painter.drawRoundedRect(box, _RADIUS, _RADIUS)
-        painter.end()
+
+    def _draw_key(self, painter: QPainter, colours: Tokens, box: QRectF) -> None:
+        painter.setPen(QPen(colours.colour("accent" if self._current else "line_strong"), 1.0))
+        painter.setBrush(colours.colour("accent" if self._current else "raised"))
+        painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 5, 5)
+        painter.setFont(self._strong)
+        painter.setPen(colours.colour("on_accent" if self._current else "text"))
+        painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), self._key)
+
+    def _draw_right(self, painter: QPainter, colours: Tokens, wide: float) -> None:
+        box = QRectF(self.width() - _INSET_X - wide, _INSET_Y, wide, self._metrics.height())
+        side = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        if self.confidence is not None:
+            painter.setFont(self._strong)
+            painter.setPen(colours.colour("text"))
+            painter.drawText(box, side, percent(self.confidence))
+            track = QRectF(box.left(), box.bottom() + 2.0, wide, 5.0)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colours.colour("line"))
+            painter.drawRoundedRect(track, 2.5, 2.5)
+            track.setWidth(max(5.0, track.width() * self.confidence))
+            painter.setBrush(colours.colour("accent"))
+            painter.drawRoundedRect(track, 2.5, 2.5)
+            box.translate(0.0, box.height() + 12.0)
+        painter.setFont(self._small)
+        painter.setPen(colours.colour("muted"))
+        code = self._small_metrics.elidedText(self._code, Qt.TextElideMode.ElideMiddle, wide)
+        painter.drawText(box, side, code)
+
+    def _draw_tags(self, painter: QPainter, colours: Tokens) -> None:
+        painter.setFont(self._badge)
+        left = 0.0
+        for tag in self._tags:
+            wide = self._badge_metrics.horizontalAdvance(tag.text) + 16.0
+            box = QRectF(left, 0.0, wide, self._badge_metrics.height() + 4.0)
+            neutral = tag.tone == "neutral"
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colours.colour("hover" if neutral else f"{tag.tone}_soft"))
+            painter.drawRoundedRect(box, 8, 8)
+            painter.setPen(colours.colour("muted" if neutral else tag.tone))
+            painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), tag.text)
+            left += wide + _BADGE_GAP
 
 
 def plain_title(text: str) -> tuple[Piece, ...]:

@@ -155,7 +155,7 @@ def comparison_figures(comparison: Comparison) -> list[Figure]:
         name = f"Coverage at {level}{THIN}%"
         lines.append(_share(name, one.coverage_at[level], other.coverage_at[level]))
     for level in sorted(set(one.similarity_coverage_at) & set(other.similarity_coverage_at)):
-        name = f"By similarity alone at {level}{THIN}%"
+        name = f"Similarity alone, {level}{THIN}%"
         lines.append(_share(name, one.similarity_coverage_at[level], other.similarity_coverage_at[level]))
     lines.append(_area("Risk-coverage area", one, other))
     return lines

@@ -167,6 +167,7 @@ class CurvePlot(QWidget):
         item.showGrid(x=False, y=True, alpha=0.45)
         for side in ("bottom", "left"):
             axis = item.getAxis(side)
+            axis.enableAutoSIPrefix(False)
             axis.setPen(pg.mkPen(colours.line))
             axis.setTextPen(pg.mkPen(colours.muted))
             axis.setStyle(tickLength=0, tickTextOffset=8)

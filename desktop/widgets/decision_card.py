@@ -109,7 +109,9 @@ class DecisionCard(Card):
         if not items:
             self._shown.addWidget(muted("No candidates."))
         for at, item in enumerate(items, 1):
-            line = row(words(f"{at}", "muted"), words(item.title, wrap=True), spacing=10)
+            number = words(f"{at}", "muted")
+            number.setFixedWidth(22)
+            line = row(number, words(item.title, wrap=True), spacing=4)
             line.setStretch(1, 1)
             if item.id == entry.decision.item_id:
                 line.addWidget(Badge("Chosen", "good"))

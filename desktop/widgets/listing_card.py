@@ -81,6 +81,7 @@ class ListingCard(Card):
 
     def compare_with(self, shown: Sketch, candidate: CandidateSketch | None) -> None:
         """Mark what differs from a candidate; None: nothing to compare with."""
+        self._table.setVisible(bool(shown.fields if candidate is None else candidate.fields))
         if candidate is None:
             self._title.show_pieces(plain_title(shown.card.listing.title))
             self._table.show_rows(shown.fields, here="This listing")

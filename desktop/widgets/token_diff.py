@@ -136,79 +136,56 @@ def _hands(font_key: str, points: float, bold: bool, struck: bool) -> dict[Mark,
     return hands
 
 
-class TokenText(QWidget):
-    """Pieces of text in lines as wide as the widget. Draws what it is given."""
+class TokenFlow:
+    """Pieces of text in lines of a given width, for a widget that paints itself."""
 
-    def __init__(self, *, scale: float = 1.0, bold: bool = False, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, *, scale: float = 1.0, bold: bool = False) -> None:
         self._scale, self._bold = scale, bold
-        self._pieces: tuple[Piece, ...] = ()
         self._struck = False
+        self._font = QFont()
+        self._pieces: tuple[Piece, ...] = ()
         # Layouts ask for the heights of several widths before they settle.
         self._laid_out: dict[int, tuple[list[_Placed], float]] = {}
         self._written: dict[Mark, _Hand] | None = None
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-        policy.setHeightForWidth(True)
-        self.setSizePolicy(policy)
 
-    def show_pieces(self, pieces: tuple[Piece, ...], *, spoken: str = "", struck: bool = False) -> None:
-        """Draw other pieces; ``spoken`` is what a screen reader says of them."""
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What is drawn."""
+        return self._pieces
+
+    def show_pieces(self, pieces: tuple[Piece, ...], *, struck: bool = False) -> None:
+        """Draw other pieces."""
         if struck != self._struck:
             self._written = None
         self._pieces, self._struck = pieces, struck
         self._laid_out.clear()
-        self.setAccessibleName("".join((" " if p.spaced else "") + p.text for p in pieces).strip())
-        self.setAccessibleDescription(spoken)
-        self.updateGeometry()
-        self.update()
 
-    # -- Qt's hooks ------------------------------------------------------------------------------
+    def write_in(self, font: QFont) -> None:
+        """Use another font."""
+        self._font = font
+        self._written = None
+        self._laid_out.clear()
 
-    def sizeHint(self) -> QSize:
-        """Qt's hook."""
-        return QSize(240, round(self._line_height()) + 1)
+    def line_height(self) -> float:
+        """Height of one line in pixels."""
+        return self._hands()[Mark.CONFLICT].metrics.height() + 7.0
 
-    def minimumSizeHint(self) -> QSize:
-        """Qt's hook."""
-        return QSize(80, round(self._line_height()) + 1)
+    def height(self, width: int) -> float:
+        """Height of all lines in pixels; nothing to draw has none."""
+        return self._lay_out(width)[1] if self._pieces else 0.0
 
-    def hasHeightForWidth(self) -> bool:
-        """Qt's hook."""
-        return True
+    def draw(self, painter: QPainter, colours: Tokens, width: int) -> None:
+        """Draw at the painter's origin."""
+        for one in self._lay_out(width)[0]:
+            self._draw_one(painter, colours, one)
 
-    def heightForWidth(self, width: int) -> int:
-        """Qt's hook."""
-        return round(self._lay_out(width)[1]) + 1
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Qt's hook: another font or theme."""
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
-            self._written = None
-            self._laid_out.clear()
-            self.updateGeometry()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt's hook."""
-        placed, _height = self._lay_out(self.width())
-        colours = tokens(self)
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for one in placed:
-            self._draw(painter, colours, one)
-        painter.end()
-
-    # -- laying out and drawing ------------------------------------------------------------------
+    # -- inside ----------------------------------------------------------------------------------
 
     def _hands(self) -> dict[Mark, _Hand]:
         if self._written is None:
-            font = self.font()
-            points = max(1.0, font.pointSizeF() * self._scale)
-            self._written = _hands(font.toString(), points, self._bold, self._struck)
+            points = max(1.0, self._font.pointSizeF() * self._scale)
+            self._written = _hands(self._font.toString(), points, self._bold, self._struck)
         return self._written
-
-    def _line_height(self) -> float:
-        return self._hands()[Mark.CONFLICT].metrics.height() + 7.0
 
     def _lay_out(self, width: int) -> tuple[list[_Placed], float]:
         known = self._laid_out.get(width)
@@ -219,7 +196,7 @@ class TokenText(QWidget):
     def _placed(self, width: int) -> tuple[list[_Placed], float]:
         hands = self._hands()
         space = hands[Mark.PLAIN].width(" ")
-        line = self._line_height()
+        line = self.line_height()
         x = y = 0.0
         placed: list[_Placed] = []
         glued = False
@@ -252,7 +229,7 @@ class TokenText(QWidget):
             parts[-1] += character
         return parts
 
-    def _draw(self, painter: QPainter, colours: Tokens, one: _Placed) -> None:
+    def _draw_one(self, painter: QPainter, colours: Tokens, one: _Placed) -> None:
         mark, box = one.piece.mark, one.box
         hand = self._hands()[mark]
         baseline = box.top() + (box.height() + hand.metrics.ascent() - hand.metrics.descent()) / 2
@@ -282,6 +259,56 @@ class TokenText(QWidget):
             case _:
                 painter.setPen(QPen(colours.colour("line_strong"), 1.2))
         painter.drawRoundedRect(chip, 4, 4)
+
+
+class TokenText(QWidget):
+    """Pieces of text in lines as wide as the widget. Draws what it is given."""
+
+    def __init__(self, *, scale: float = 1.0, bold: bool = False, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._flow = TokenFlow(scale=scale, bold=bold)
+        self._flow.write_in(self.font())
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    def show_pieces(self, pieces: tuple[Piece, ...], *, spoken: str = "") -> None:
+        """Draw other pieces; ``spoken`` is what a screen reader says of them."""
+        self._flow.show_pieces(pieces)
+        self.setAccessibleName("".join((" " if p.spaced else "") + p.text for p in pieces).strip())
+        self.setAccessibleDescription(spoken)
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Qt's hook."""
+        return QSize(240, round(self._flow.line_height()) + 1)
+
+    def minimumSizeHint(self) -> QSize:
+        """Qt's hook."""
+        return QSize(80, round(self._flow.line_height()) + 1)
+
+    def hasHeightForWidth(self) -> bool:
+        """Qt's hook."""
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        """Qt's hook."""
+        return round(self._flow.height(width)) + 1
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Qt's hook: another font or theme."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._flow.write_in(self.font())
+            self.updateGeometry()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Qt's hook."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._flow.draw(painter, tokens(self), self.width())
+        painter.end()
 
 
 def _reads_leftwards(pieces: Sequence[Piece]) -> bool:

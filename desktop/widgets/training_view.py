@@ -106,7 +106,9 @@ class TrainingView(QWidget):
 
     def _take(self, event: TrainingEvent) -> None:
         match event:
-            case TrainingStarted(resumed_from=step):
+            case TrainingStarted(resumed_from=step, total_steps=total):
+                for plot in (self.loss_plot, self.validation_plot):
+                    plot.set_range(x=(0.0, float(total)))
                 # Steps after the checkpoint are taken again; the old ones would fold the curve back.
                 self._progress = [one for one in self._progress if one.step <= step]
                 self._evaluated = [one for one in self._evaluated if one.step <= step]
@@ -149,8 +151,12 @@ def loss_curves(events: Sequence[TrainingProgress]) -> tuple[Curve, ...]:
         return ()
     steps = tuple(float(event.step) for event in events)
     smooth: list[float] = []
+    mean, weight = 0.0, 0.0
     for event in events:
-        smooth.append(event.loss if not smooth else _SMOOTHING * smooth[-1] + (1 - _SMOOTHING) * event.loss)
+        # Divided by the weight so far, so that the first steps do not hold the mean up.
+        mean = _SMOOTHING * mean + (1 - _SMOOTHING) * event.loss
+        weight = _SMOOTHING * weight + (1 - _SMOOTHING)
+        smooth.append(mean / weight)
     return (
         Curve("each step", steps, tuple(event.loss for event in events), "line_strong", width=1.0),
         Curve("running mean", steps, tuple(smooth), "accent"),

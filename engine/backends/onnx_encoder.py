@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -88,20 +90,22 @@ class OnnxEncoder:
         """
         info = _read_info(folder)
         chosen = choose_device() if device is None else Device("cpu", (CPU,), "asked for")
-        variant = variant or _BEST_VARIANT[chosen.name]
-        if variant not in VARIANT_FILES:
-            raise InputError(f"encoder variant {variant!r} is unknown; use one of {', '.join(VARIANT_FILES)}")
-        path = folder / VARIANT_FILES[variant]
-        sha256 = _checked(path, info)
+        used = variant or _BEST_VARIANT[chosen.name]
+        if used not in VARIANT_FILES:
+            raise InputError(f"encoder variant {used!r} is unknown; use one of {', '.join(VARIANT_FILES)}")
+        sha256 = _checked(folder / VARIANT_FILES[used], info)
         _checked(folder / "tokenizer.json", info)
         threads = threads or usable_cores()
-        session = _open_session(path, chosen, threads)
-        if chosen.name == "cuda" and CUDA not in session.get_providers():
-            chosen = Device("cpu", (CPU,), "CUDA refused this encoder")
+        session = _open_session(folder / VARIANT_FILES[used], chosen, threads)
+        if chosen.name not in _devices_of(session):
+            # The card answers, but not for this file: encode on the CPU with what suits the CPU.
+            encoder = cls.load(folder, variant=variant, threads=threads, device="cpu")
+            encoder.why = f"{encoder.variant} on cpu: CUDA refused this encoder"
+            return encoder
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.no_padding()
         tokenizer.enable_truncation(info.max_tokens)
-        return cls(session, tokenizer, info, variant, chosen, sha256, threads)
+        return cls(session, tokenizer, info, used, chosen, sha256, threads)
 
     def encode(
         self,
@@ -181,12 +185,18 @@ def _checked(path: Path, info: EncoderInfo) -> str:
     return expected
 
 
+def _devices_of(session: onnxruntime.InferenceSession) -> set[str]:
+    return {"cuda" if provider == CUDA else "cpu" for provider in session.get_providers()}
+
+
 def _open_session(path: Path, device: Device, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=list(device.providers))
+        # onnxruntime prints to standard output when a provider refuses a file.
+        with contextlib.redirect_stdout(io.StringIO()):
+            return onnxruntime.InferenceSession(str(path), options, providers=list(device.providers))
     except Exception as error:  # onnxruntime's exceptions have no common base of their own
         raise EnvironmentError_(f"onnxruntime cannot run {path}: {error}") from error

@@ -28,11 +28,13 @@ def measure(
 ) -> Generator[Progress, None, MeasuredRelease]:
     """What a release would do with every listing, and how it does on held-out decisions."""
     scores = yield from score_listings(release, shelf.blocks(release.search), shown=settings.shown_candidates)
+    with store.reading() as uow:
+        decided = frozenset(decision.listing_id for decision in uow.decisions.in_force())
     answers: list[int] = []
     settled = 0
-    for placements in all_placements(store, release, scores):
+    for placements in all_placements(store, release, scores, forget=decided):
         answers.extend(answer_of(placement) for placement in placements)
-        settled += sum(placement.route != Route.REVIEW for placement in placements)
+        settled += sum(p.route != Route.REVIEW and p.listing_id not in decided for p in placements)
         yield Progress("comparing", len(answers), len(scores.listing_ids))
     total = max(1, len(scores.listing_ids))
     certificate = release.certificate

@@ -14,7 +14,7 @@ from engine.review.priorities import gain_priorities
 from engine.store import Store, UnitOfWork
 
 #: Listings per transaction: a reviewer's decision waits at most for one of these.
-_BATCH = 500
+_BATCH = 2000
 
 
 def thresholds_of(release: LoadedRelease) -> Thresholds:
@@ -27,9 +27,13 @@ def thresholds_of(release: LoadedRelease) -> Thresholds:
 
 
 def place_rows(
-    uow: UnitOfWork, release: LoadedRelease, scores: Scores, rows: npt.NDArray[np.int64]
+    uow: UnitOfWork,
+    release: LoadedRelease,
+    scores: Scores,
+    rows: npt.NDArray[np.int64],
+    forget: frozenset[int] = frozenset(),
 ) -> list[Placement]:
-    """Placements of some rows of ``scores``."""
+    """Placements of some rows of ``scores``; the listings to ``forget`` are not settled from memory."""
     ids = scores.listing_ids[rows].tolist()
     keys = uow.listings.text_keys(ids)
     memory = uow.aliases.memory(sorted(set(keys.values())))
@@ -40,18 +44,23 @@ def place_rows(
             scores.candidates(int(row)),
             none_confidence=float(scores.none_confidence[row]),
             thresholds=thresholds,
-            remembered_item=memory.get(keys.get(listing_id, "")),
+            remembered_item=None if listing_id in forget else memory.get(keys.get(listing_id, "")),
         )
         for listing_id, row in zip(ids, rows, strict=True)
     ]
 
 
-def all_placements(store: Store, release: LoadedRelease, scores: Scores) -> Iterator[list[Placement]]:
-    """Placements of every scored listing in batches, without writing them."""
+def all_placements(
+    store: Store, release: LoadedRelease, scores: Scores, *, forget: frozenset[int] = frozenset()
+) -> Iterator[list[Placement]]:
+    """Placements of every scored listing in batches, without writing them.
+
+    A decided listing would remember itself; ``forget`` names those to judge by the machine alone.
+    """
     for start in range(0, len(scores.listing_ids), 4096):
         rows = np.arange(start, min(start + 4096, len(scores.listing_ids)))
         with store.reading() as uow:
-            yield place_rows(uow, release, scores, rows)
+            yield place_rows(uow, release, scores, rows, forget)
 
 
 def write_placements(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, func, literal_column, select
-from sqlalchemy import text as sql
 
 from engine.contracts.records import Item
 from engine.errors import NotInWorkspaceError
@@ -13,11 +12,11 @@ from engine.store import records
 from engine.store.packing import id_list, is_in, now
 from engine.store.results import UpsertCounts
 from engine.store.schema import ItemRow
-from engine.store.search import gtin_forms, match_all_words
+from engine.store.search import closeness, gtin_forms, match_all_words, words_of
 from engine.store.setting_table import bump_revision, catalogue_revision
 
 #: A search ranks at most this many matches: typing "s" must not rank half a catalogue.
-_RANKED = 5000
+_RANKED = 1000
 
 
 class Items:
@@ -174,11 +173,13 @@ class Items:
         expression = match_all_words(wanted)
         if expression is None:
             return []
-        rows = self._connection.execute(
-            sql(
-                "SELECT id FROM (SELECT rowid AS id, bm25(item_search) AS score FROM item_search"
-                " WHERE item_search MATCH :expression LIMIT :ranked) ORDER BY score, id LIMIT :limit"
-            ),
-            {"expression": expression, "ranked": _RANKED, "limit": limit},
+        # SQLite's own ranking counts every occurrence of every word in the catalogue first: a fifth of
+        # a second for a common brand among a million items. People look for few items, or type on.
+        rows = self._connection.exec_driver_sql(
+            "SELECT id, title || ' ' || brand || ' ' || model FROM item WHERE id IN"
+            " (SELECT rowid FROM item_search WHERE item_search MATCH ? LIMIT ?)",
+            (expression, max(limit, _RANKED)),
         )
-        return list(rows.scalars())
+        typed = set(words_of(wanted))
+        ranked = sorted((*closeness(typed, text), id_) for id_, text in rows)
+        return [id_ for *_, id_ in ranked[:limit]]

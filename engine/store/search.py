@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Collection
 
 _WORD = re.compile(r"[^\W_]+")
 _MOST_WORDS = 16
 _LONGEST_WORD = 64
 _GTIN_LENGTHS = (8, 12, 13, 14)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text as search compares them: without case and accents."""
+    bare = unicodedata.normalize("NFKD", text)
+    return _WORD.findall("".join(c for c in bare if not unicodedata.combining(c)).casefold())
+
+
+def closeness(typed: Collection[str], text: str) -> tuple[int, int]:
+    """A sort key: records with more of the typed words in full come first, then shorter ones."""
+    words = words_of(text)
+    return -len(set(typed).intersection(words)), len(words)
 
 
 def match_all_words(typed: str) -> str | None:

@@ -119,8 +119,8 @@ def _rounded(rates: list[float]) -> dict[str, float]:
 
 def _as_text(result: dict[str, Any]) -> str:
     lines = [
-        f"{result['texts']} titles of {result['characters']} characters on average, {result['threads']} threads, "
-        f"{result['device']}, medians of {result['rounds']}",
+        f"{result['texts']} titles of {result['characters']} characters on average, "
+        f"{result['threads']} threads, {result['device']}, medians of {result['rounds']}",
     ]
     for name in ("alcove", "peer"):
         if result[name]:

@@ -44,8 +44,8 @@ def review(qtbot: QtBot, session: Session) -> ReviewScreen:
     screen = ReviewScreen(session)
     qtbot.addWidget(screen)
     screen.resize(1240, 860)
-    screen.show()
-    qtbot.waitActive(screen)
+    with qtbot.waitActive(screen):
+        screen.show()
     screen.activate()
     qtbot.waitUntil(lambda: screen.desk.state is DeskState.SHOWING and screen.desk.standing is not None)
     return screen
@@ -55,9 +55,7 @@ def review(qtbot: QtBot, session: Session) -> ReviewScreen:
 def press(qtbot: QtBot) -> Press:
     """Press a key where the focus is, as a person does."""
 
-    def pressed(
-        key: Qt.Key | str, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
-    ) -> None:
+    def pressed(key: Qt.Key | str, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
         target: QWidget | None = QApplication.focusWidget()
         assert target is not None, "nothing has the focus, so keys go nowhere"
         if isinstance(key, str):

@@ -13,7 +13,7 @@ from PySide6.QtCore import Qt
 
 from desktop.screens.releases import ReleasesScreen
 from desktop.session import Session
-from desktop.widgets.training_view import TrainingView
+from desktop.widgets.training_view import TrainingView, loss_curves
 from engine.contracts import Comparison, Finished, Flip, ReleaseSummary, RunState, WorkEvent
 from engine.contracts.training import (
     TrainingEvaluated,
@@ -269,6 +269,12 @@ def test_that_resuming_draws_over_the_steps_after_the_checkpoint(qtbot: QtBot) -
     view.add(STARTED.model_copy(update={"resumed_from": 2}))
     view.add(step(3, 1.5))
     assert view.losses == ((1, 3.0), (2, 2.0), (3, 1.5))
+
+
+def test_that_the_running_mean_starts_as_the_plain_mean_of_the_first_steps() -> None:
+    _each, mean = loss_curves([step(1, 4.0), step(2, 2.0)])
+    assert mean.y[0] == pytest.approx(4.0)
+    assert mean.y[1] == pytest.approx((0.9 * 4.0 + 2.0) / 1.9)
 
 
 def test_that_validation_figures_are_worded_in_the_log(qtbot: QtBot) -> None:

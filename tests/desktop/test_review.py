@@ -341,7 +341,7 @@ def test_that_an_audit_shows_neither_confidence_nor_its_order(
     assert shown.blind
     titles = [one.item.title for one in shown.candidates]
     assert titles == sorted(titles, key=str.casefold)
-    assert all(card._meter.isHidden() for card in review.candidates.cards())
+    assert all(card.confidence is None for card in review.candidates.cards())
     assert not any("confidence" in card.accessibleName() for card in review.candidates.cards())
     assert not any(one.near_tie for one in shown.candidates)
 
@@ -413,9 +413,7 @@ def test_that_order_and_feed_are_chosen_and_the_order_is_remembered(
     assert again.desk.order is QueueOrder.FAMILY
 
 
-def test_that_the_counts_go_down_with_every_answer(
-    qtbot: QtBot, review: ReviewScreen, press: Press
-) -> None:
+def test_that_the_counts_go_down_with_every_answer(qtbot: QtBot, review: ReviewScreen, press: Press) -> None:
     assert review.desk.left == 36
     press("n")
     wait_for(qtbot, review, 2)

@@ -155,8 +155,19 @@ def test_that_a_second_start_is_refused_while_a_trainer_runs(
         process.start(trainer(WAITS_FOR_CANCEL, tmp_path), tmp_path)
     with pytest.raises(RuntimeError, match="already running"):
         process.start(trainer(WAITS_FOR_CANCEL, tmp_path), tmp_path)
-    process.cancel()
-    assert process.wait(20_000)
+    process.close(20_000)
+    assert not process.running
+
+
+def test_that_a_trainer_that_hears_nothing_is_stopped_with_the_window_and_counts_as_cancelled(
+    qtbot: QtBot, process: TrainingProcess, tmp_path: Path
+) -> None:
+    record = Record(process)
+    with qtbot.waitSignal(process.happened, timeout=20_000):
+        process.start(trainer("print(STARTED, flush=True)\nwhile True:\n    pass", tmp_path), tmp_path)
+    process.close(50)
+    assert not process.running
+    assert record.ends == [(RunState.CANCELLED, "Stopped with the window; it can be resumed.")]
 
 
 def test_that_the_events_of_an_earlier_run_are_read_and_a_half_line_is_passed_over(tmp_path: Path) -> None:

@@ -180,6 +180,15 @@ def test_that_search_finds_ids_barcodes_and_beginnings_of_words(
         assert [item.external_id for item in uow.items.search(typed)] == found
 
 
+def test_that_search_puts_whole_words_before_beginnings_and_short_titles_first(store: Store) -> None:
+    titles = ["Galaxy Tablet 10 inch", "Galaxy Tab with pen and case", "Galaxy Tab", "Galaxy Tab pen"]
+    with store.writing() as uow:
+        uow.items.upsert([Item(0, f"i{n}", title) for n, title in enumerate(titles)], ["key"] * 4)
+    with store.reading() as uow:
+        found = [item.title for item in uow.items.search("galaxy TÁB")]
+    assert found == [titles[2], titles[3], titles[1], titles[0]]
+
+
 def test_that_search_knows_a_changed_title_and_forgets_the_old_one(shop: Store) -> None:
     with shop.writing() as uow:
         uow.items.upsert([Item(0, "TV-1", "Panasonic Viera", "Panasonic")], ["key"])
