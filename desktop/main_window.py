@@ -70,6 +70,7 @@ class MainWindow(QMainWindow):
         for screen in self._screens:
             self.stack.addWidget(screen)
         self.jobs = JobBar(session.tasks)
+        self.jobs.watch_training(self.releases.training_page.process)
         self._buttons: list[Button] = []
         body = row(self._build_sidebar(), self.stack, spacing=0)
         body.setStretch(1, 1)

@@ -8,33 +8,48 @@ from pathlib import Path
 
 import pytest
 
+from tests.loop import matched_workspace
+
 ROOT = Path(__file__).resolve().parent.parent
 
-#: Every module the command line can reach without training: its verbs' own imports included.
+#: Every module the command line can reach without training, and every verb that works on a fresh match.
 _CLI = """
 import sys
 import main
 import engine.cli.app, engine.workspace, engine.replay, engine.demo
 from engine.cli.app import run
-assert run(["--help"]) == 0
-assert run(["status", {absent!r}]) == 2
+for arguments in (
+    ["--help"],
+    ["doctor"],
+    ["match", {workspace!r}],
+    ["status", {workspace!r}],
+    ["queue", {workspace!r}],
+    ["certify", {workspace!r}],
+    ["evaluate", {workspace!r}],
+    ["rollback", {workspace!r}],
+    ["export", {workspace!r}, "matches", "--to", {workspace!r} + "/matches.csv"],
+):
+    assert run(arguments) == 0, arguments
 """
+_LOADED = "modules loaded:"
 _DESKTOP = "import sys\nimport desktop.app"
 _TRAINER = "import sys\nimport trainer.__main__"
 
 
 def loaded_after(code: str) -> set[str]:
     """Names of the top-level modules a fresh process has loaded after running ``code``."""
-    script = f"{code}\nprint('\\n'.join({{name.partition('.')[0] for name in sys.modules}}))"
+    script = f"{code}\nprint('{_LOADED}', *{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    return set(done.stdout.split())
+    return set(done.stdout.rpartition(_LOADED)[2].split())
 
 
 def test_that_the_command_line_loads_neither_torch_nor_qt(tmp_path: Path) -> None:
-    loaded = loaded_after(_CLI.format(absent=str(tmp_path / "absent")))
+    folder = tmp_path / "shop"
+    matched_workspace(folder).close()
+    loaded = loaded_after(_CLI.format(workspace=str(folder)))
     assert "engine" in loaded
     assert not loaded & {"torch", "sentence_transformers", "transformers", "PySide6", "trainer", "desktop"}
 

@@ -169,7 +169,8 @@ class PreparedQueue(QObject):
         known = self._known()
         new: Sequence[QueueEntry] = [entry for entry in page.entries if entry.listing_id not in known]
         self._entries.extend(new)
-        self._exhausted = len(page.entries) < PAGE
+        # A short page is no proof: audits are mixed in as they are drawn. Only nothing new is.
+        self._exhausted = not new
         if page.first is not None and any(entry.listing_id == page.first.listing_id for entry in new):
             self._sketches[page.first.listing_id] = page.first
         self._prepare()

@@ -36,7 +36,7 @@ _REASONS = {
 _EXPLANATIONS = {
     RouteReason.BELOW_THRESHOLD: "The best candidate is not certain enough to be automated.",
     RouteReason.NO_CERTIFICATE: "No threshold is certified yet, so every listing is reviewed.",
-    RouteReason.NO_MATCHER: "Confidence is only the similarity until enough decisions are made.",
+    RouteReason.NO_MATCHER: "Until enough decisions are made the figures only order the candidates.",
     RouteReason.TIE: "The best candidates are too close to one another to be told apart.",
     RouteReason.NO_CANDIDATES: "No item of the catalogue resembles this listing.",
     RouteReason.CHANGED: "The listing or its item changed after the answer, so it is asked again.",

@@ -155,6 +155,9 @@ class ReviewScreen(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Qt's hook. Text fields keep their keys to themselves, so here only the desk's arrive."""
+        if self.hints.isVisible():
+            self.hints.setFocus()
+            return
         if event.key() == Qt.Key.Key_Escape:
             self._focus_desk()
             return

@@ -20,6 +20,8 @@ from desktop.widgets.wording import percent
 _RADIUS = 10.0
 _INSET_X, _INSET_Y, _GAP = 14.0, 11.0, 12.0
 _BADGE_GAP = 6.0
+#: Longer ids are shown with their middle left out.
+_CODE_CHARACTERS = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class CandidateCard(QWidget):
         self._title = TokenFlow(scale=1.06)
         self._facts = TokenFlow(scale=0.94)
         self._use_font()
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -117,8 +119,8 @@ class CandidateCard(QWidget):
     def _sides(self) -> tuple[float, float]:
         """Widths of the key on the left and of confidence and id on the right."""
         key = max(self._metrics.height() + 8.0, self._metrics.horizontalAdvance(self._key) + 14.0)
-        meter = self._metrics.horizontalAdvance("100.0 %") + 20.0 if self.confidence is not None else 0.0
-        return key, max(meter, min(150.0, self._small_metrics.horizontalAdvance(self._code)))
+        # The same for every card, so that the meters stand below one another.
+        return key, max(84.0, self._small_metrics.horizontalAdvance("0" * _CODE_CHARACTERS))
 
     def _text_width(self, width: int) -> int:
         key, right = self._sides()

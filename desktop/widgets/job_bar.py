@@ -4,103 +4,148 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QProgressBar, QStackedLayout, QWidget
 
 from desktop.tasks import Job, JobState, TaskRunner
+from desktop.training_process import TrainingProcess
 from desktop.widgets.basics import IconLabel, quiet_button, row, words
-from desktop.widgets.wording import count, duration
+from desktop.widgets.wording import count, counted, duration
 from engine.contracts import Progress
+from engine.contracts.training import TrainingEvent, TrainingProgress, TrainingStarted
 
 _STEPS = 1000
 
 
-class JobLine(QWidget):
-    """One job: its name, stage, bar, time left, cancel."""
+class WorkLine(QWidget):
+    """Work in progress: its name, stage, bar and time left, and a button to cancel it."""
+
+    cancel_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._job: Job[Any] | None = None
         self._name = words("", "strong")
         self._stage = words("", "caption")
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
-        self._bar.setFixedWidth(160)
+        self._bar.setFixedWidth(140)
         self._bar.setAccessibleName("Progress")
-        self._more = words("", "caption")
-        self.cancel = quiet_button("Cancel", self._on_cancel)
-        self.setLayout(row(self._name, self._bar, self._stage, self._more, self.cancel, spacing=10))
+        self.cancel = quiet_button("Cancel", self.cancel_asked.emit)
+        self.setLayout(row(self._name, self._bar, self._stage, self.cancel, spacing=10))
+        self.hide()
 
-    def watch(self, job: Job[Any] | None, waiting: int) -> None:
-        """Show a job (None: nothing) and how many wait behind it."""
-        if job is not self._job:
-            self._job = job
-            if job is not None:
-                job.progress.connect(self._on_progress)
-                job.state_changed.connect(self._on_state)
-                self._name.setText(job.title)
-                self._on_progress(job.last_progress)
-                self._on_state()
-        self._more.setText(f"{waiting} more waiting" if waiting else "")
-        self.setVisible(job is not None)
+    @property
+    def words(self) -> str:
+        """What the line says of the stage."""
+        return self._stage.text()
 
-    def _on_cancel(self) -> None:
-        if self._job is not None:
-            self._job.cancel()
+    def begin(self, name: str) -> None:
+        """Show work that has not said anything yet."""
+        self._name.setText(name)
+        self._bar.setRange(0, 0)
+        self._stage.setText("starting")
+        self.show_cancelling(False)
+        self.show()
 
-    def _on_state(self) -> None:
-        if self._job is None:
-            return
-        cancelling = self._job.state is JobState.CANCELLING
-        self.cancel.setEnabled(not cancelling)
-        self.cancel.setText("Cancelling" if cancelling else "Cancel")
-        self.cancel.setAccessibleName(f"Cancel: {self._job.title}")
-
-    def _on_progress(self, step: Progress | None) -> None:
-        if self._job is None or self.sender() not in {self._job, None}:
-            return
-        if step is None or step.total <= 0:
+    def show_step(self, stage: str, done: int, total: int, seconds_left: float | None) -> None:
+        """Show how far it is."""
+        if total <= 0:
             self._bar.setRange(0, 0)
-            self._stage.setText(step.stage if step else "starting")
+            self._stage.setText(stage)
             return
         self._bar.setRange(0, _STEPS)
-        self._bar.setValue(round(_STEPS * min(1.0, step.done / step.total)))
-        left = self._job.eta_seconds()
-        eta = f", about {duration(left)} left" if left is not None else ""
-        self._stage.setText(f"{step.stage}, {count(step.done)} of {count(step.total)}{eta}")
+        self._bar.setValue(round(_STEPS * min(1.0, done / total)))
+        left = "" if seconds_left is None else f", about {duration(seconds_left)} left"
+        self._stage.setText(f"{stage}, {count(done)} of {count(total)}{left}")
+
+    def show_cancelling(self, cancelling: bool) -> None:
+        """Show whether it was asked to stop."""
+        self.cancel.setEnabled(not cancelling)
+        self.cancel.setText("Cancelling" if cancelling else "Cancel")
+        self.cancel.setAccessibleName(f"{self.cancel.text()}: {self._name.text()}")
 
 
 class JobBar(QWidget):
-    """Listens to the task runner and draws."""
+    """Listens to the task runner, and to the trainer where there is one, and draws."""
 
     def __init__(self, tasks: TaskRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("statusLine")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._tasks = tasks
-        self.line = JobLine()
+        self._job: Job[Any] | None = None
+        self._trainer: TrainingProcess | None = None
+        self.job_line, self.training_line = WorkLine(), WorkLine()
+        self._waiting = words("", "caption")
         self.saved = words("", "caption")
         self.saved.setAccessibleName("Saved")
-        tick, busy = IconLabel("tick", "good", 16), IconLabel("download", "muted", 16)
         icons = QWidget()
         icons.setFixedSize(16, 16)
         self._icons = QStackedLayout(icons)
         self._icons.setContentsMargins(0, 0, 0, 0)
-        self._icons.addWidget(tick)
-        self._icons.addWidget(busy)
-        self.place = words("", "caption")
-        layout = row(icons, self.saved, None, self.line, None, self.place, spacing=8)
+        self._icons.addWidget(IconLabel("tick", "good", 16))
+        self._icons.addWidget(IconLabel("download", "muted", 16))
+        layout = row(icons, self.saved, None, self.training_line, self.job_line, self._waiting, spacing=10)
         layout.setContentsMargins(14, 5, 14, 5)
         self.setLayout(layout)
         self.setMinimumHeight(38)
+        self.job_line.cancel_asked.connect(self._cancel_job)
+        self.training_line.cancel_asked.connect(self._cancel_training)
         tasks.jobs_changed.connect(self._on_jobs)
         tasks.saving_changed.connect(self._on_saving)
         self._on_jobs()
         self._on_saving(tasks.unsaved)
 
+    def watch_training(self, trainer: TrainingProcess) -> None:
+        """Show the trainer's steps too."""
+        self._trainer = trainer
+        trainer.happened.connect(self._on_training)
+        trainer.ended.connect(lambda _state, _message: self.training_line.hide())
+
+    # -- long work -----------------------------------------------------------------------------
+
     def _on_jobs(self) -> None:
         jobs = self._tasks.jobs()
-        self.line.watch(jobs[0] if jobs else None, max(0, len(jobs) - 1))
+        first = jobs[0] if jobs else None
+        waiting = len(jobs) - 1
+        self._waiting.setText(f"{counted(waiting, 'more job')} waiting" if waiting > 0 else "")
+        if first is self._job:
+            return
+        self._job = first
+        if first is None:
+            self.job_line.hide()
+            return
+        self.job_line.begin(first.title)
+        first.progress.connect(lambda step: self._on_progress(first, step))
+        first.state_changed.connect(lambda: self._on_state(first))
+
+    def _on_progress(self, job: Job[Any], step: Progress) -> None:
+        if job is self._job:
+            self.job_line.show_step(step.stage, step.done, step.total, job.eta_seconds())
+
+    def _on_state(self, job: Job[Any]) -> None:
+        if job is self._job:
+            self.job_line.show_cancelling(job.state is JobState.CANCELLING)
+
+    def _cancel_job(self) -> None:
+        if self._job is not None:
+            self._job.cancel()
+
+    # -- training --------------------------------------------------------------------------------
+
+    def _on_training(self, event: TrainingEvent) -> None:
+        match event:
+            case TrainingStarted(run_id=run_id):
+                self.training_line.begin(f"Training {run_id}")
+            case TrainingProgress(step=step, total_steps=total, eta_seconds=left):
+                self.training_line.show_step("step", step, total, left)
+
+    def _cancel_training(self) -> None:
+        if self._trainer is not None:
+            self.training_line.show_cancelling(True)
+            self._trainer.cancel()
+
+    # -- saving ----------------------------------------------------------------------------------
 
     def _on_saving(self, unsaved: int) -> None:
         self.saved.setText("Saving" if unsaved else "All decisions saved")

@@ -238,7 +238,8 @@ class TokenFlow:
             inset = _PAD
             self._draw_chip(painter, colours, mark, box.adjusted(0.5, 2.0, -0.5, -2.0))
         painter.setFont(hand.font)
-        painter.setPen(colours.colour(_INKS.get(mark, "text")))
+        ink = "muted" if self._bold and mark is Mark.DIM else _INKS.get(mark, "text")
+        painter.setPen(colours.colour(ink))
         painter.drawText(QPointF(box.left() + inset, baseline), one.text)
         if mark is Mark.EXTRA:
             painter.setPen(QPen(colours.colour("muted"), 1.2, Qt.PenStyle.DotLine))
