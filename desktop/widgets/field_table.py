@@ -27,7 +27,7 @@ _SPOKEN = {
 }
 _NOT_GIVEN = "not given"
 _PAD_X, _PAD_Y, _SIGN_WIDTH = 10.0, 6.0, 30.0
-_NAME_SHARE = 0.2
+_NAME_SHARE, _MOST_NAME = 0.2, 0.34
 
 
 class FieldTable(QWidget):
@@ -94,7 +94,9 @@ class FieldTable(QWidget):
 
     def _columns(self, width: float) -> tuple[float, float, float, float]:
         """Left edge of name, listing, sign and item."""
-        name = max(88.0, width * _NAME_SHARE)
+        metrics = QFontMetricsF(self.font())
+        longest = max((metrics.horizontalAdvance(row.name) for row in self._rows), default=0.0)
+        name = min(max(88.0, width * _NAME_SHARE, longest + 2 * _PAD_X), width * _MOST_NAME)
         if not self._heads[1]:
             return 0.0, name, width, width
         value = (width - name - _SIGN_WIDTH) / 2

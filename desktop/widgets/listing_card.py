@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QSizePolicy, QWidget
 
 from desktop.item_models.presentation import CandidateSketch, Sketch
 from desktop.widgets.basics import GAP, INSET, Badge, Card, column, row, scrolling, words
@@ -25,6 +25,8 @@ class ListingCard(Card):
         super().__init__(parent=parent)
         self.setAccessibleName("Listing")
         self._origin = words("", "overline")
+        self._origin.setMinimumWidth(1)
+        self._origin.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._reason = Badge()
         self._identical = Badge()
         self._explanation = words("", "caption", wrap=True)
@@ -45,9 +47,10 @@ class ListingCard(Card):
         inner = QWidget()
         inner.setLayout(
             column(
-                row(self._origin, None, self._identical, self._reason, spacing=6),
+                row(self._origin, self._reason, spacing=6),
                 self._title,
                 self._explanation,
+                row(self._identical, None),
                 self._table,
                 column(self._past_head, self._past, spacing=3),
                 column(self._description_head, self._description, spacing=3),

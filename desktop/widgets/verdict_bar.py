@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPen, QPixmap
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPen, QPixmap, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
 from desktop.keymap import Action, Keymap
 from desktop.theme import tokens
-from desktop.widgets.basics import Button, words
+from desktop.widgets.basics import Button, row, words
 
 _WORDS = {
     Action.TAKE_BEST: ("Match", "Match with the marked candidate"),
@@ -30,6 +30,8 @@ _GROUPS = (
 
 
 _CAP = 18
+#: Room for the words about the last action, in pixels.
+_WORDS_WIDTH = 220
 
 
 def _cap_text(key: str) -> str:
@@ -77,20 +79,27 @@ class VerdictBar(QWidget):
         super().__init__(parent)
         self._keymap = keymap
         self._buttons: dict[Action, Button] = {}
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(7)
-        for group in _GROUPS:
+        first, *others = _GROUPS
+        self._first = row(*(self._make(action) for action in first), spacing=7)
+        self._others = row(spacing=7)
+        for at, group in enumerate(others):
+            if at:
+                self._others.addSpacing(10)
             for action in group:
-                layout.addWidget(self._make(action))
-            layout.addSpacing(10)
-        layout.addStretch(1)
+                self._others.addWidget(self._make(action))
+        # Beside one another, or in a narrow window below one another.
+        self._groups = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._groups.setSpacing(9)
+        self._groups.addLayout(self._first)
+        self._groups.addLayout(self._others)
         self.identical = Button("", lambda: self.asked.emit(Action.IDENTICAL), kind="accent")
         self.identical.hide()
         self.message = words("", "caption")
         self.message.setAccessibleName("Last action")
-        layout.addWidget(self.message)
-        layout.addWidget(self.identical)
+        self.message.setMinimumWidth(1)
+        layout = row(self._groups, None, self.message, self.identical, spacing=8)
+        self.setLayout(layout)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.refresh_keys()
 
     def button(self, action: Action) -> Button:
@@ -128,6 +137,15 @@ class VerdictBar(QWidget):
         self.identical.setAccessibleDescription(tip)
         self.identical.setIcon(keycap_icon(key, self.font(), colour="accent"))
         self.identical.setIconSize(QSize(_cap_width(key), _CAP))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt's hook: one row of buttons, or two where the window is narrow."""
+        super().resizeEvent(event)
+        needed = self._first.sizeHint().width() + self._others.sizeHint().width() + _WORDS_WIDTH
+        two_rows = event.size().width() < needed
+        direction = QBoxLayout.Direction.TopToBottom if two_rows else QBoxLayout.Direction.LeftToRight
+        if self._groups.direction() != direction:
+            self._groups.setDirection(direction)
 
     def changeEvent(self, event: QEvent) -> None:
         """Qt's hook: the theme changed."""
