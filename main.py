@@ -29,6 +29,7 @@ def main() -> int:
 def open_desktop(workspace: Path | None) -> int:
     """Open the desktop, on a workspace where one is given, and return its exit code."""
     import onnxruntime  # noqa: F401  # before PySide6, see above
+
     from desktop.app import run_desktop
 
     return run_desktop(workspace)

@@ -38,8 +38,10 @@ from engine.workspace import Workspace
 T = TypeVar("T")
 OnEvent = Callable[[object], None]
 
-#: Sample files, report and picture, inside the workspace. Its presence marks a demo workspace.
+#: Sample files, report and picture, inside the workspace.
 DEMO_FOLDER = "demo"
+#: Marks a workspace that the demo made and may therefore remove.
+MARKER_FILE = "made-by-alcove-demo"
 REPORT_FILE = "report.json"
 PICTURE_FILE = "before_after.png"
 REVIEWER = "script"
@@ -70,7 +72,7 @@ _SHORT_TRAINING: Mapping[str, object] = MappingProxyType(
         "max_steps": 64,
         "epochs": 1,
         "max_epochs": 8,
-        "evaluate_epochs": 8,
+        "evaluate_steps": 64,
         "refresh_epochs": 2,
         "checkpoint_steps": 25,
     }
@@ -176,7 +178,13 @@ def _moment_document(moment: Moment) -> dict[str, Any]:
 
 
 def run_demo(
-    folder: Path, scale: DemoScale, *, seed: int = 0, again: bool = False, on_event: OnEvent | None = None
+    folder: Path,
+    scale: DemoScale,
+    *,
+    seed: int = 0,
+    again: bool = False,
+    base_model: Path | None = None,
+    on_event: OnEvent | None = None,
 ) -> DemoReport:
     """Generate, import, match, review, certify, train, compare, promote; leave the workspace.
 
@@ -185,6 +193,7 @@ def run_demo(
         scale: how much of everything.
         seed: of the catalogue, the listings and the training run.
         again: start an earlier demo in this folder over.
+        base_model: a sentence-transformers folder to start from instead of the packaged model.
         on_event: is given every progress, notice and training event.
 
     Raises:
@@ -194,7 +203,11 @@ def run_demo(
     _clear(folder, again)
     with Workspace.create(folder) as workspace:
         sample = folder / DEMO_FOLDER
-        sample.mkdir()  # first of all: a demo that was killed is known for one and can be started over
+        sample.mkdir()
+        # First of all: a demo that was killed is known for one and can be started over.
+        (sample / MARKER_FILE).touch()
+        if base_model is not None:
+            workspace.use_base_model(base_model)
         write_demo(sample, seed, scale.items, scale.listings)
         answers = _read_answers(sample / "answers.csv")
         _finish(workspace.import_table(sample / "catalogue.csv", RecordKind.CATALOGUE), tell)
@@ -239,16 +252,15 @@ def _ignore(event: object) -> None:
 
 def _clear(folder: Path, again: bool) -> None:
     """Remove an earlier demo where that was asked for; nothing else is ever removed."""
-    if not (folder / DEMO_FOLDER).is_dir():
+    if not ((folder / DEMO_FOLDER / MARKER_FILE).is_file() and (folder / "workspace.db").is_file()):
         return
     if not again:
         raise InputError(
             f"{folder} holds an earlier demo: open it with `alcove gui {folder}`, "
             "or start it over with --again (decisions made in it are lost)"
         )
-    # The lock of a program that still writes to it is found by opening, before anything is removed.
-    if (folder / "workspace.db").is_file():
-        Workspace.open(folder).close()
+    # A program that still writes to it holds the lock, which is found here, before anything is removed.
+    Workspace.open(folder).close()
     shutil.rmtree(folder)
 
 

@@ -206,7 +206,7 @@ class _Worker:
         for line in self._process.stdout:
             if line.startswith("{"):
                 return json.loads(line)
-        raise SystemExit("a worker ended early; its error is above")
+        raise SystemExit("one of the two processes ended early; what it said is above")
 
 
 def _work(options: argparse.Namespace) -> None:
@@ -247,6 +247,8 @@ def _peer(options: argparse.Namespace) -> tuple[Encode, str]:
 
     from engine.backends.base_encoder import base_model_folder
 
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("torch finds no CUDA card here; run with --device cpu")
     torch.set_num_threads(options.threads)
     model = SentenceTransformer(str(base_model_folder(options.model)), device=options.device)
 
