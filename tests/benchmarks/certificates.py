@@ -11,27 +11,30 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 from scipy import stats
 
 from engine.automation.certificate import Audits, Estimates, Population, certify, zone_floor
-from engine.contracts import Finished, QueueOrder, RecordKind, Verdict
+from engine.contracts import Finished, QueueOrder, RecordKind, Verdict, WorkEvent
 from engine.contracts.selective import coverage_at
 from engine.workspace import Workspace
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {"abt_buy": ((0.95, 300, 200),), "pricerunner": ((0.9, 700, 300), (0.95, 700, 300))}
 RESERVE = 0.35
 
 
-def _drain(events: object) -> object:
-    for event in events:  # type: ignore[attr-defined]
+def _drain(events: Iterator[WorkEvent[T]]) -> T:
+    for event in events:
         if isinstance(event, Finished):
             return event.result
-    raise AssertionError
+    raise AssertionError("long work ends with Finished")
 
 
 def scored(dataset: Path, learning: int, seed: int) -> dict[str, np.ndarray]:
@@ -64,13 +67,13 @@ def scored(dataset: Path, learning: int, seed: int) -> dict[str, np.ndarray]:
             out = {}
             for name in ("future", "reserve", "learning"):
                 scores = _drain(workspace.scored(feed=name, candidates=1))
-                out[f"{name}_confidence"] = scores.confidence.astype(np.float64)  # type: ignore[attr-defined]
+                out[f"{name}_confidence"] = scores.confidence.astype(np.float64)
                 out[f"{name}_right"] = np.asarray(
                     [
-                        scores.item_external_id(i) in gold.get(listing, ())  # type: ignore[attr-defined]
+                        scores.item_external_id(i) in gold.get(listing, ())
                         for i, listing in zip(
-                            scores.best_item,  # type: ignore[attr-defined]
-                            scores.listing_external_ids,  # type: ignore[attr-defined]
+                            scores.best_item,
+                            scores.listing_external_ids,
                             strict=True,
                         )
                     ]
