@@ -49,26 +49,40 @@ _QUEUE_PAGE = 50
 
 
 @dataclass(frozen=True, slots=True)
-class DemoScale:
-    """How much the demo makes. ``rounds`` refits share ``decisions`` equally.
+class DemoRound:
+    """Decisions up to a refit, and the share of the random stream in the queue until then."""
 
+    decisions: int
+    random_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class DemoScale:
+    """How much the demo makes.
+
+    The first round is large and its random share high: nothing is known of the zone where automation
+    may happen yet, so its random decisions are spread over everything and certify any later release.
     ``overrides`` change the recipe so that training fits into a demo on two CPU cores.
     """
 
     items: int
     listings: int
-    decisions: int
-    rounds: int
+    rounds: tuple[DemoRound, ...]
     precision: float
     recipe: str
     overrides: Mapping[str, object]
 
+    @property
+    def decisions(self) -> int:
+        """Decisions of all rounds."""
+        return sum(part.decisions for part in self.rounds)
 
-#: About sixty steps, validated before and after only: minutes on two cores instead of a quarter hour.
+
+#: Small steps, validated before and after only: minutes on two cores instead of a quarter hour.
 _SHORT_TRAINING: Mapping[str, object] = MappingProxyType(
     {
         "batch_size": 32,
-        "min_steps": 60,
+        "min_steps": 64,
         "max_steps": 64,
         "epochs": 1,
         "max_epochs": 8,
@@ -82,17 +96,15 @@ SCALES: Mapping[str, DemoScale] = MappingProxyType(
         "full": DemoScale(
             items=1500,
             listings=4000,
-            decisions=900,
-            rounds=3,
-            precision=0.95,
+            rounds=(DemoRound(800, 0.4), DemoRound(400, 0.2)),
+            precision=0.9,
             recipe="default",
             overrides=_SHORT_TRAINING,
         ),
         "tiny": DemoScale(
             items=60,
             listings=200,
-            decisions=90,
-            rounds=2,
+            rounds=(DemoRound(60, 0.4), DemoRound(30, 0.2)),
             precision=0.8,
             recipe="quick",
             overrides=MappingProxyType({}),
@@ -214,8 +226,10 @@ def run_demo(
         _finish(workspace.import_table(sample / "listings.csv", RecordKind.LISTINGS, feed="demo"), tell)
         workspace.update_settings(precision=scale.precision, seed=seed)
         _finish(workspace.match(), tell)
-        for round_number in range(1, scale.rounds + 1):
-            target = scale.decisions * round_number // scale.rounds
+        target = 0
+        for part in scale.rounds:
+            target += part.decisions
+            workspace.update_settings(random_share=part.random_share)
             _review(workspace, answers, target, tell)
             _finish(workspace.certify(), tell)
         before, status_before, curve_before = _moment(workspace, answers)
