@@ -7,6 +7,7 @@ input and in release manifests.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -62,6 +63,19 @@ EVIDENCE_COLUMNS: dict[str, str] = {
     "lead": "lexical plus both word shares: minus the best such sum of the other candidates",
 }
 EVIDENCE_NAMES: tuple[str, ...] = tuple(EVIDENCE_COLUMNS)
+#: What the listing's text says by itself, against the catalogue's vocabulary; name -> what it measures.
+TEXT_COLUMNS: dict[str, str] = {
+    "codes": "model codes the listing states",
+    "unknown_codes": "model codes the listing states and no item has",
+    "unknown_words": "share of the listing's words that no item has",
+    "first_word_items": "log of how many items begin with the listing's first word",
+    "longest_code": "characters of the listing's longest model code",
+    "longest_unknown_code": "characters of its longest model code that no item has",
+    "names_brand": "1 where a word of the listing begins several items, as brands do",
+}
+TEXT_NAMES: tuple[str, ...] = tuple(TEXT_COLUMNS)
+#: So many items that begin with one word make it look like a brand.
+_BRAND_ITEMS = 6
 _COLUMN = {name: i for i, name in enumerate(EVIDENCE_NAMES)}
 
 
@@ -186,6 +200,7 @@ class EvidenceBuilder:
         self._stems = Vocabulary([_stems(t) for t in parsed])
         self._joined = Vocabulary([t.joined for t in parsed])
         self._names: dict[str, int] = {}
+        self._first_words = Counter(t.first for t in parsed)
         self._items = self._side(items, parsed)
 
     def _name(self, text: str) -> int:
@@ -244,6 +259,23 @@ class EvidenceBuilder:
         out[:, _COLUMN["alias_similarity"]] = pairs.alias_similarity
         out[:, _COLUMN["alias_lexical"]] = pairs.alias_lexical
         add_margins(out, pairs.listing_row)
+        return out
+
+    def text_evidence(self, texts: Sequence[str]) -> Floats:
+        """What listings say by themselves: float32 [texts, len(TEXT_NAMES)]."""
+        out = np.zeros((len(texts), len(TEXT_NAMES)), dtype=np.float32)
+        for row, tokens in enumerate(map(parse_tokens, texts)):
+            unknown = [code for code in tokens.codes if code not in self._keys.columns]
+            missing = sum(word not in self._keys.columns for word in tokens.words)
+            out[row] = (
+                len(tokens.codes),
+                len(unknown),
+                missing / len(tokens.words) if tokens.words else 1.0,
+                np.log1p(self._first_words[tokens.first]),
+                max(map(len, tokens.codes), default=0),
+                max(map(len, unknown), default=0),
+                any(self._first_words[word] >= _BRAND_ITEMS for word in tokens.words),
+            )
         return out
 
     def _overlaps(self, out: Floats, left: _Side, pairs: Pairs) -> None:

@@ -1,4 +1,14 @@
-"""Fitting the matcher: evidence of judged listings to P(match), stored as ONNX.
+"""Fitting the matcher: evidence of judged listings to probabilities, stored as ONNX graphs.
+
+Three graphs, two steps:
+
+1. The **pair matcher**, a logistic regression on a pair's evidence, orders the candidates.
+2. Two **heads** look at the whole listing (``listing_evidence.py``): the *confidence head* says how
+   probable it is that the best candidate is right, the *none head* how probable it is that no item is.
+   Each is the mean of a logistic regression and of boosted trees: the one is better while decisions
+   are few, the other with many, and their mean is as good as the better one throughout
+   (docs/ablation.md). They learn from what the pair matcher says of listings it has not seen
+   (stacking, Wolpert 1992), because its word on those it was fitted to is too good to learn from.
 
 A reviewer names one item per listing. That item's pair is the positive; the candidates shown with
 it are the negatives. Only the strongest candidates teach: the fortieth neighbour is easy to tell
@@ -11,11 +21,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import ClassifierMixin
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
-from engine.automation.evidence import EVIDENCE_NAMES, column
+from engine.automation.listing_evidence import head_evidence
+from engine.automation.matcher_graphs import head_graph, pair_graph
+from engine.automation.ranking import product_of_complements, strongest
+from engine.contracts import MatcherGraphs
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -26,21 +42,30 @@ LEAST_LISTINGS = 20
 LEAST_OF_EACH = 5
 TEACHING_CANDIDATES = 20
 _FOLDS = 5
-_INVERSE_REGULARISATION = 0.3
+#: Inverse regularisation of the logistic regressions.
+_PAIR_C, _HEAD_C = 0.3, 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class LearningSet:
-    """Judged pairs, grouped by listing (``listing_row`` ascending). ``positive`` marks the answer."""
+    """Judged listings with their candidates.
+
+    ``listing_row`` [pairs] ascends, ``evidence`` is [pairs, columns], ``positive`` marks the answer;
+    ``text`` [listings, columns] and ``none`` [listings] (the reviewer said that no item matches) are
+    in order of the distinct values of ``listing_row``. A listing may have neither: its answer was
+    found by search and is no candidate.
+    """
 
     listing_row: Ints
     evidence: Floats
     positive: Bools
+    text: Floats
+    none: Bools
 
     @property
     def listings(self) -> int:
         """How many listings were judged."""
-        return len(np.unique(self.listing_row))
+        return len(self.none)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +77,7 @@ class FittedMatcher:
     same for "not in catalogue". They estimate precision without touching a certification label.
     """
 
-    graph: bytes
+    graphs: MatcherGraphs
     kind: str
     confidence: Floats
     right: Bools
@@ -60,103 +85,85 @@ class FittedMatcher:
     none_right: Bools
 
 
-def group_starts(listing_row: Ints) -> Ints:
-    """First row of every run of equal ``listing_row``."""
-    if not len(listing_row):
-        return np.zeros(0, dtype=np.int64)
-    return np.flatnonzero(np.r_[True, listing_row[1:] != listing_row[:-1]])
-
-
-def best_rows(listing_row: Ints, score: Floats) -> Ints:
-    """Row of the highest score of every group (the first one on a tie)."""
-    starts = group_starts(listing_row)
-    if not len(starts):
-        return starts
-    run = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(listing_row)]))
-    best = np.maximum.reduceat(score, starts)
-    rows = np.flatnonzero(score == best[run])
-    _, first = np.unique(run[rows], return_index=True)
-    return rows[first]
-
-
-def strongest(listing_row: Ints, evidence: Floats, count: int) -> Bools:
-    """Which pairs are among the ``count`` strongest of their listing before any matcher exists."""
-    score = plain_score(evidence)
-    order = np.lexsort((-score, listing_row))
-    starts = group_starts(listing_row[order])
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
-    strong = np.zeros(len(order), dtype=bool)
-    strong[order] = rank < count
-    return strong
-
-
-def plain_score(evidence: Floats) -> Floats:
-    """The order of candidates while there is no matcher: characters, words and half the similarity."""
-    return np.asarray(
-        evidence[:, column("lexical")]
-        + evidence[:, column("item_covered")]
-        + evidence[:, column("listing_covered")]
-        + 0.5 * evidence[:, column("similarity")],
-        dtype=np.float32,
-    )
-
-
 def fit_matcher(learning: LearningSet, *, seed: int = 0) -> FittedMatcher | None:
     """Fit on ``learning``; None while there is too little to learn from."""
+    # A few thousand rows are fitted faster by one thread than by several that wait for each other.
+    with threadpool_limits(1):
+        return _fit(learning, seed)
+
+
+def _fit(learning: LearningSet, seed: int) -> FittedMatcher | None:
     if learning.listings < LEAST_LISTINGS:
         return None
-    answered = np.unique(learning.listing_row[learning.positive])
-    if len(answered) < LEAST_OF_EACH:
+    if int(learning.positive.sum()) < LEAST_OF_EACH:
         return None
     teaching = strongest(learning.listing_row, learning.evidence, TEACHING_CANDIDATES) | learning.positive
     if int((~learning.positive & teaching).sum()) < LEAST_OF_EACH:
         return None
 
     # Each listing is judged by a matcher that has not seen it. Folds go by listing.
-    ids, listing = np.unique(learning.listing_row, return_inverse=True)
-    fold_of = np.random.default_rng(seed).permutation(len(ids)) % _FOLDS
-    fold = fold_of[listing]
-    confidence = np.zeros(len(learning.listing_row), dtype=np.float32)
+    generator = np.random.default_rng(seed)
+    _, listing = np.unique(learning.listing_row, return_inverse=True)
+    fold = (generator.permutation(learning.listings) % _FOLDS)[listing]
+    log_odds = np.zeros(len(learning.listing_row), dtype=np.float32)
     for k in range(_FOLDS):
         train = (fold != k) & teaching
         if len(np.unique(learning.positive[train])) < 2:
             return None
-        model = _logistic().fit(learning.evidence[train], learning.positive[train])
-        held_out = fold == k
-        confidence[held_out] = model.predict_proba(learning.evidence[held_out])[:, 1]
-    best = best_rows(learning.listing_row, confidence)
+        model = _pair_model().fit(learning.evidence[train], learning.positive[train])
+        log_odds[fold == k] = model.decision_function(learning.evidence[fold == k])
+    pairs = _pair_model().fit(learning.evidence[teaching], learning.positive[teaching])
 
-    model = _logistic().fit(learning.evidence[teaching], learning.positive[teaching])
+    best, heads = head_evidence(learning.listing_row, learning.evidence, log_odds, learning.text)
+    right = learning.positive[best]
+    pair_confidence = np.asarray(1.0 / (1.0 + np.exp(-log_odds)), dtype=np.float32)
+    confidence_head, confidence = _fit_head(heads, right, generator)
+    none_head, none_confidence = _fit_head(heads, learning.none, generator)
     return FittedMatcher(
-        graph=_to_onnx(model),
-        kind="logistic",
-        confidence=confidence[best],
-        right=learning.positive[best],
-        none_confidence=product_of_complements(confidence, listing, len(ids)),
-        none_right=~np.isin(ids, answered),
+        graphs=MatcherGraphs(
+            pair=pair_graph(pairs, learning.evidence.shape[1]),
+            confidence=head_graph(confidence_head, heads.shape[1]) if confidence_head is not None else None,
+            none=head_graph(none_head, heads.shape[1]) if none_head is not None else None,
+        ),
+        kind="pairs" if confidence_head is None else "listwise",
+        confidence=pair_confidence[best] if confidence is None else confidence,
+        right=right,
+        none_confidence=product_of_complements(pair_confidence, listing, learning.listings)
+        if none_confidence is None
+        else none_confidence,
+        none_right=learning.none,
     )
 
 
-def product_of_complements(confidence: Floats, group: Ints, groups: int) -> Floats:
-    """P(no candidate of the group matches), candidates taken as independent: [groups]."""
-    logs = np.zeros(groups, dtype=np.float64)
-    np.add.at(logs, group, np.log1p(-np.clip(confidence, 0.0, 1 - 1e-7)))
-    return np.exp(logs).astype(np.float32)
+def _fit_head(
+    heads: Floats, target: Bools, generator: np.random.Generator
+) -> tuple[ClassifierMixin | None, Floats | None]:
+    """A head and its out-of-fold probabilities; None where one answer hardly occurs."""
+    fold = generator.permutation(len(target)) % _FOLDS
+    out = np.zeros(len(target), dtype=np.float32)
+    for k in range(_FOLDS):
+        train = fold != k
+        if min(int(target[train].sum()), int((~target[train]).sum())) < LEAST_OF_EACH:
+            return None, None
+        out[~train] = _head_model().fit(heads[train], target[train]).predict_proba(heads[~train])[:, 1]
+    return _head_model().fit(heads, target), out
 
 
-def _logistic() -> Pipeline:
-    return make_pipeline(StandardScaler(), LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=2000))
+def _pair_model() -> Pipeline:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=_PAIR_C, max_iter=2000))
 
 
-def _to_onnx(model: Pipeline) -> bytes:
-    # Imported here: conversion is rare and pulls in onnx.
-    from skl2onnx import to_onnx
-    from skl2onnx.common.data_types import FloatTensorType
-
-    classifier = model.steps[-1][1]
-    graph = to_onnx(
-        model,
-        initial_types=[("evidence", FloatTensorType([None, len(EVIDENCE_NAMES)]))],
-        options={id(classifier): {"zipmap": False}},
+def _head_model() -> VotingClassifier:
+    logistic = make_pipeline(StandardScaler(), LogisticRegression(C=_HEAD_C, max_iter=2000))
+    trees = HistGradientBoostingClassifier(
+        max_iter=150,
+        learning_rate=0.05,
+        max_leaf_nodes=8,
+        min_samples_leaf=15,
+        l2_regularization=3.0,
+        early_stopping=False,
+        random_state=0,
     )
-    return bytes(graph.SerializeToString())
+    return VotingClassifier(
+        [("logistic", logistic), ("trees", trees)], voting="soft", flatten_transform=False
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 # quantity -> {spelling: factor to the base unit}. Spellings are lower case without dots.
@@ -98,14 +99,16 @@ def _canonical(value: float) -> str:
     return f"{value:.4g}" if value < 1e4 else f"{value:.0f}"
 
 
+@lru_cache(maxsize=1 << 16)
 def _is_code(token: str) -> bool:
     digits = sum(c.isdigit() for c in token)
     letters = sum(c.isalpha() for c in token)
     return 4 <= len(token) <= 24 and letters >= 1 and (digits >= 2 or (digits == 1 and len(token) >= 5))
 
 
+@lru_cache(maxsize=1 << 13)
 def parse_tokens(text: str) -> TokenSets:
-    """Read one record text."""
+    """Read one record text; the texts of the last block are remembered."""
     text = normalise(text)
     words = tuple(_TOKEN.findall(text))[:_MAX_TOKENS]
     measures: set[str] = set()

@@ -1,37 +1,51 @@
-"""The matcher as it runs: an ONNX graph from evidence to probability."""
+"""The matcher as it runs: ONNX graphs from evidence to log odds and probabilities."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from engine.contracts import MatcherGraphs
+
+Floats = npt.NDArray[np.float32]
+
 _BLOCK = 200_000
 
 
 class OnnxMatcher:
-    """Evidence rows to P(match). Loaded from bytes or a file; onnxruntime on the CPU."""
+    """A release's matcher on onnxruntime, on the CPU."""
 
-    def __init__(self, graph: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        self.graph = graph
+    def __init__(self, graphs: MatcherGraphs) -> None:
+        self._pair = _session(graphs.pair)
+        self._confidence = _session(graphs.confidence) if graphs.confidence is not None else None
+        self._none = _session(graphs.none) if graphs.none is not None else None
 
-    @classmethod
-    def load(cls, path: Path) -> OnnxMatcher:
-        """Read ``matcher.onnx``."""
-        return cls(path.read_bytes())
+    def log_odds(self, evidence: Floats) -> Floats:
+        """Log odds that a pair matches, of every evidence row: float32 [n]."""
+        return _second_column(self._pair, evidence)
 
-    def confidence(self, evidence: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """P(match) of every row: float32 [n]."""
-        if not len(evidence):
-            return np.zeros(0, dtype=np.float32)
-        name = self._session.get_inputs()[0].name
-        parts = []
-        for start in range(0, len(evidence), _BLOCK):
-            block = np.ascontiguousarray(evidence[start : start + _BLOCK], dtype=np.float32)
-            parts.append(self._session.run(["probabilities"], {name: block})[0][:, 1])
-        return np.concatenate(parts).astype(np.float32)
+    def confidence(self, head_evidence: Floats) -> Floats | None:
+        """P(the best candidate is right) of every listing [n]; None without that head."""
+        return None if self._confidence is None else _second_column(self._confidence, head_evidence)
+
+    def none_confidence(self, head_evidence: Floats) -> Floats | None:
+        """P(no item matches) of every listing [n]; None without that head."""
+        return None if self._none is None else _second_column(self._none, head_evidence)
+
+
+def _session(graph: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def _second_column(session: onnxruntime.InferenceSession, rows: Floats) -> Floats:
+    if not len(rows):
+        return np.zeros(0, dtype=np.float32)
+    name = session.get_inputs()[0].name
+    parts = []
+    for start in range(0, len(rows), _BLOCK):
+        block = np.ascontiguousarray(rows[start : start + _BLOCK], dtype=np.float32)
+        parts.append(session.run(["probabilities"], {name: block})[0][:, 1])
+    return np.concatenate(parts).astype(np.float32)

@@ -62,6 +62,19 @@ class ReleaseManifest(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class MatcherGraphs:
+    """A matcher as ONNX graphs; None where too little was decided to fit that one.
+
+    ``pair`` orders a listing's candidates, ``confidence`` says whether the best of them is right,
+    ``none`` whether no item is.
+    """
+
+    pair: bytes
+    confidence: bytes | None
+    none: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseSummary:
     """A release as a list shows it."""
 

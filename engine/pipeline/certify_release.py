@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.automation.certificate import Audits, Estimates, Population, certify, zone_floor
-from engine.automation.evidence import EVIDENCE_NAMES
+from engine.automation.evidence import EVIDENCE_NAMES, TEXT_NAMES
 from engine.automation.matcher import FittedMatcher, LearningSet, fit_matcher
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import (
@@ -79,7 +79,7 @@ def refit(
     loaded = LoadedRelease(
         id=release_id,
         search=search,
-        matcher=OnnxMatcher(fitted.graph) if fitted else None,
+        matcher=OnnxMatcher(fitted.graphs) if fitted else None,
         aliases=aliases,
         certificate=None,
         none_certificate=None,
@@ -132,22 +132,28 @@ def _learning_set(
     by_block: dict[int, list[Decision]] = defaultdict(list)
     for decision in teaching:
         by_block[(decision.listing_id - 1) // BLOCK].append(decision)
-    listing, evidence, positive = [], [], []
+    listing, evidence, positive, text, none = [], [], [], [], []
     for number, some in sorted(by_block.items()):
         block = blocks.read(number, aliases)
         answer = {d.listing_id: d.item_id if d.verdict == Verdict.MATCH else 0 for d in some}
-        ids = block.listing_ids[block.listing_row]
-        mine = np.isin(ids, np.fromiter(answer, dtype=np.int64, count=len(answer)))
-        ids = ids[mine]
+        judged = np.fromiter(answer, dtype=np.int64, count=len(answer))
+        mine = np.isin(block.listing_ids[block.listing_row], judged)
+        rows, ids = np.unique(block.listing_row[mine]), block.listing_ids[block.listing_row[mine]]
         listing.append(ids)
         evidence.append(block.evidence[mine])
         items = search.index.ids[block.item_row[mine]]
         positive.append(items == np.asarray([answer[int(i)] or 0 for i in ids], dtype=np.int64))
+        text.append(block.text[rows])
+        none.append(np.asarray([answer[int(i)] == 0 for i in block.listing_ids[rows]], dtype=bool))
     if not listing:
         return LearningSet(
-            np.zeros(0, np.int64), np.zeros((0, len(EVIDENCE_NAMES)), np.float32), np.zeros(0, bool)
+            np.zeros(0, np.int64),
+            np.zeros((0, len(EVIDENCE_NAMES)), np.float32),
+            np.zeros(0, bool),
+            np.zeros((0, len(TEXT_NAMES)), np.float32),
+            np.zeros(0, bool),
         )
-    return LearningSet(np.concatenate(listing), np.concatenate(evidence), np.concatenate(positive))
+    return LearningSet(*(np.concatenate(part) for part in (listing, evidence, positive, text, none)))
 
 
 def _certificates(

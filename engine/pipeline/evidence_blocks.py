@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from engine.automation.evidence import EVIDENCE_NAMES, Pairs, add_margins, column
 from engine.contracts import Listing, Progress
@@ -24,6 +25,8 @@ from engine.store import Store
 
 BLOCK = 4096
 _ALIAS_NEIGHBOURS = 5
+#: An alias brings its item in if it is nearer than the listing's candidate of this rank.
+_ALIAS_RANK = 3
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -31,13 +34,17 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class EvidenceBlock:
-    """Evidence of up to :data:`BLOCK` listings; ``listing_row`` points into ``listing_ids``."""
+    """Evidence of up to :data:`BLOCK` listings; ``listing_row`` points into ``listing_ids``.
+
+    ``text`` [listings, len(TEXT_NAMES)] is what each listing says by itself.
+    """
 
     number: int
     listing_ids: Ints
     listing_row: Ints
     item_row: Ints
     evidence: Floats
+    text: Floats
 
 
 def _fingerprint(listing: Listing, text: str) -> int:
@@ -108,6 +115,8 @@ class EvidenceBlocks:
         nothing = np.zeros(len(found), dtype=np.float32)
         pairs = Pairs(found.listing_row, found.item_row, found.similarity, found.lexical, nothing, nothing)
         evidence = search.evidence.evidence(listings, texts, pairs)
+        # Aliases are compared with every listing at every refit: what that takes is kept too.
+        lexical = search.index.lexical.vectors(texts)
         temporary = path.with_suffix(".writing.npz")
         np.savez(
             temporary,
@@ -116,6 +125,11 @@ class EvidenceBlocks:
             listing_row=found.listing_row.astype(np.int32),
             item_row=found.item_row.astype(np.int32),
             evidence=evidence,
+            text=search.evidence.text_evidence(texts),
+            vectors=np.asarray(vectors, dtype=np.float16),
+            lexical_data=lexical.data,
+            lexical_indices=lexical.indices,
+            lexical_indptr=lexical.indptr,
         )
         os.replace(temporary, path)
 
@@ -131,26 +145,30 @@ class EvidenceBlocks:
                 listing_row=kept["listing_row"].astype(np.int64),
                 item_row=kept["item_row"].astype(np.int64),
                 evidence=kept["evidence"],
+                text=kept["text"],
             )
-        if aliases is None or not len(aliases):
-            return block
-        return self._with_aliases(block, aliases)
+            if aliases is None or not len(aliases):
+                return block
+            vectors = kept["vectors"].astype(np.float32)
+            lexical = sparse.csr_matrix(
+                (kept["lexical_data"], kept["lexical_indices"], kept["lexical_indptr"]),
+                shape=(len(block.listing_ids), self._search.index.lexical.items.shape[1]),
+            )
+        return self._with_aliases(block, aliases, vectors, lexical)
 
-    def _with_aliases(self, block: EvidenceBlock, aliases: AliasIndex) -> EvidenceBlock:
-        search = self._search
-        wanted = set(block.listing_ids.tolist())
-        listings = [listing for listing in self._listings(block.number) if listing.id in wanted]
-        texts = [search.recipe.text(listing) for listing in listings]
-        vectors = search.vectors.vectors(texts)
-        lexical = search.index.lexical.vectors(texts)
-
-        # Items that only an alias leads to become candidates too.
-        width = len(search.index.ids)
-        near_listing, near_item = aliases.nearest_items(block.listing_ids, vectors, _ALIAS_NEIGHBOURS)
+    def _with_aliases(
+        self, block: EvidenceBlock, aliases: AliasIndex, vectors: Floats, lexical: sparse.csr_matrix
+    ) -> EvidenceBlock:
+        # An item that only an alias leads to becomes a candidate too, if the alias is about as near as
+        # the best items are: farther ones could not win and would cost their evidence.
+        near_listing, near_item = aliases.nearest_items(
+            block.listing_ids, vectors, _ALIAS_NEIGHBOURS, at_least=_nearness(block, _ALIAS_RANK)
+        )
+        width = len(self._search.index.ids)
         known = block.listing_row * width + block.item_row
         fresh = np.setdiff1d(near_listing * width + near_item, known)
         added_listing, added_item = fresh // width, fresh % width
-        added = self._pair_evidence(listings, texts, vectors, added_listing, added_item)
+        added = self._pair_evidence(block, vectors, added_listing, added_item)
 
         listing_row = np.concatenate([block.listing_row, added_listing])
         item_row = np.concatenate([block.item_row, added_item])
@@ -161,23 +179,43 @@ class EvidenceBlocks:
         evidence[:, column("alias_similarity")] = similarity
         evidence[:, column("alias_lexical")] = characters
         add_margins(evidence, listing_row)
-        return EvidenceBlock(block.number, block.listing_ids, listing_row, item_row, evidence)
+        return EvidenceBlock(block.number, block.listing_ids, listing_row, item_row, evidence, block.text)
 
     def _pair_evidence(
-        self, listings: list[Listing], texts: list[str], vectors: Floats, listing_row: Ints, item_row: Ints
+        self, block: EvidenceBlock, vectors: Floats, listing_row: Ints, item_row: Ints
     ) -> Floats:
         if not len(listing_row):
             return np.zeros((0, len(EVIDENCE_NAMES)), dtype=np.float32)
         search = self._search
         rows, where = np.unique(listing_row, return_inverse=True)
-        some = [texts[row] for row in rows]
+        ids = block.listing_ids[rows].tolist()
+        found: dict[int, Listing] = {}
+        with self._store.reading() as uow:
+            for start in range(0, len(ids), 500):
+                found.update(uow.listings.get_many(ids[start : start + 500]))
+        listings = [found[number] for number in ids]
+        texts = [search.recipe.text(listing) for listing in listings]
         nothing = np.zeros(len(listing_row), dtype=np.float32)
         pairs = Pairs(
             listing_row=where.astype(np.int64),
             item_row=item_row,
             similarity=paired_similarity(vectors, listing_row, search.index.dense.vectors, item_row),
-            lexical=search.index.lexical.paired(some, where.astype(np.int64), item_row),
+            lexical=search.index.lexical.paired(texts, where.astype(np.int64), item_row),
             alias_similarity=nothing,
             alias_lexical=nothing,
         )
-        return search.evidence.evidence([listings[row] for row in rows], some, pairs)
+        return search.evidence.evidence(listings, texts, pairs)
+
+
+def _nearness(block: EvidenceBlock, rank: int) -> Floats:
+    """Similarity of every listing's candidate of that rank by similarity; -1 where it has fewer."""
+    similarity = block.evidence[:, column("similarity")]
+    order = np.lexsort((-similarity, block.listing_row))
+    rows = block.listing_row[order]
+    starts = np.searchsorted(rows, np.arange(len(block.listing_ids)), "left")
+    ends = np.searchsorted(rows, np.arange(len(block.listing_ids)), "right")
+    at = starts + rank - 1
+    out = np.full(len(block.listing_ids), -1.0, dtype=np.float32)
+    enough = at < ends
+    out[enough] = similarity[order[at[enough]]]
+    return out

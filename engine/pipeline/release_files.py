@@ -12,13 +12,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engine.contracts import Certificate, CertificateKind, ReleaseManifest
+from engine.contracts import Certificate, CertificateKind, MatcherGraphs, ReleaseManifest
 from engine.contracts.training import ENCODER_FILES
 from engine.errors import ArtefactDamagedError, DiskFullError
 
 MANIFEST = "manifest.json"
 ENCODER_FOLDER = "encoder"
 MATCHER = "matcher.onnx"
+CONFIDENCE_HEAD = "confidence.onnx"
+NONE_HEAD = "none.onnx"
+MATCHER_FILES = (MATCHER, CONFIDENCE_HEAD, NONE_HEAD)
 CERTIFICATE = "certificate.json"
 ALIASES = "aliases.npz"
 
@@ -68,10 +71,14 @@ class ReleaseDraft:
             if (folder / name).exists():
                 link_or_copy(folder / name, self.folder / name)
 
-    def add_matcher(self, graph: bytes | None) -> None:
-        """Write ``matcher.onnx``; None writes nothing."""
-        if graph is not None:
-            (self.folder / MATCHER).write_bytes(graph)
+    def add_matcher(self, graphs: MatcherGraphs | None) -> None:
+        """Write the matcher's graphs; None writes nothing."""
+        if graphs is None:
+            return
+        parts = (graphs.pair, graphs.confidence, graphs.none)
+        for name, graph in zip(MATCHER_FILES, parts, strict=True):
+            if graph is not None:
+                (self.folder / name).write_bytes(graph)
 
     def add_aliases(self, listing_ids: Ints, item_ids: Ints) -> None:
         """Write which confirmed listings stand for which items in this release."""
@@ -170,6 +177,14 @@ def read_certificates(folder: Path) -> tuple[Certificate | None, Certificate | N
         return Certificate(**{**fields, "kind": CertificateKind(str(fields["kind"]))})  # type: ignore[arg-type]
 
     return certificate(document["match"]), certificate(document["none"])
+
+
+def read_matcher(folder: Path) -> MatcherGraphs | None:
+    """The matcher's graphs of a release folder; None where it has none."""
+    pair, confidence, none = (
+        (folder / name).read_bytes() if (folder / name).exists() else None for name in MATCHER_FILES
+    )
+    return None if pair is None else MatcherGraphs(pair, confidence, none)
 
 
 def read_aliases(folder: Path) -> tuple[Ints, Ints]:

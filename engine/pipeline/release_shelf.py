@@ -113,11 +113,12 @@ class ReleaseShelf:
         files.verify_files(folder, files.read_manifest(folder))
         search = yield from self.search_side(folder / files.ENCODER_FOLDER, settings, release=release_id)
         certificate, none_certificate = files.read_certificates(folder)
+        graphs = files.read_matcher(folder)
         listing_ids, item_ids = files.read_aliases(folder)
         return LoadedRelease(
             id=release_id,
             search=search,
-            matcher=OnnxMatcher.load(folder / files.MATCHER) if (folder / files.MATCHER).exists() else None,
+            matcher=OnnxMatcher(graphs) if graphs else None,
             aliases=load_aliases(self._store, search, listing_ids, item_ids),
             certificate=certificate,
             none_certificate=none_certificate,
@@ -160,7 +161,7 @@ class ReleaseShelf:
             certificate = refit.release.certificate if refit else None
             none_certificate = refit.release.none_certificate if refit else None
             if refit is not None:
-                draft.add_matcher(refit.fitted.graph if refit.fitted else None)
+                draft.add_matcher(refit.fitted.graphs if refit.fitted else None)
                 draft.add_aliases(refit.alias_listing_ids, refit.alias_item_ids)
             draft.add_certificates(certificate, none_certificate)
             manifest = draft.publish(
@@ -198,7 +199,7 @@ class ReleaseShelf:
         draft = files.ReleaseDraft(self.folder, release_id)
         try:
             draft.add_encoder(folder / files.ENCODER_FOLDER)
-            draft.add_files(folder, [files.MATCHER, files.ALIASES])
+            draft.add_files(folder, [*files.MATCHER_FILES, files.ALIASES])
             search.index.save(draft.folder)
             draft.add_certificates(certificate, none_certificate)
             with self._store.reading() as uow:

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.automation.evidence import column
-from engine.automation.matcher import group_starts, plain_score, product_of_complements
+from engine.automation.listing_evidence import head_evidence
+from engine.automation.ranking import group_starts, plain_score, product_of_complements
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import Candidate, Certificate, Progress
 from engine.pipeline.evidence_blocks import EvidenceBlock, EvidenceBlocks
@@ -92,14 +93,6 @@ class Scores:
         )
 
 
-def pair_confidence(matcher: OnnxMatcher | None, evidence: Floats) -> Floats:
-    """P(match) of pairs; without a matcher the plain order of candidates, squeezed into [0, 1]."""
-    if matcher is not None:
-        return matcher.confidence(evidence)
-    # Not a probability, and no threshold is ever set on it: it only orders the candidates.
-    return np.asarray(np.clip(plain_score(evidence) / 3.5, 0.0, 1.0), dtype=np.float32)
-
-
 def score_listings(
     release: LoadedRelease, blocks: EvidenceBlocks, *, shown: int
 ) -> Generator[Progress, None, Scores]:
@@ -133,16 +126,17 @@ def _empty(shown: int) -> Scores:
 def _score_block(release: LoadedRelease, block: EvidenceBlock, shown: int) -> Scores:
     listings, row = len(block.listing_ids), block.listing_row
     item_ids = release.search.index.ids[block.item_row]
-    confidence = pair_confidence(release.matcher, block.evidence)
     similarity = block.evidence[:, column("similarity")]
     alias = block.evidence[:, column("alias_similarity")]
+    strength = _strength(release.matcher, block.evidence)
 
-    # Equal confidences are ordered by the evidence itself, then by number: the same way every time.
-    order = np.lexsort((item_ids, -plain_score(block.evidence), -confidence, row))
+    # Equally strong candidates are ordered by the evidence itself, then by number: the same way every time.
+    order = np.lexsort((item_ids, -plain_score(block.evidence), -strength, row))
     starts = group_starts(row[order])
     rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
     top = order[rank < shown]
     at = (row[top], rank[rank < shown])
+    confidence, none_confidence = _confidences(release.matcher, block, strength, best=order[starts])
 
     def table(values: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
         out = np.zeros((listings, shown), dtype=values.dtype)
@@ -163,9 +157,48 @@ def _score_block(release: LoadedRelease, block: EvidenceBlock, shown: int) -> Sc
         similarity=table(similarity),
         lexical=table(block.evidence[:, column("lexical")]),
         via_alias=table(alias > similarity),
-        none_confidence=product_of_complements(confidence, row, listings)
-        if release.matcher is not None
-        else np.zeros(listings, np.float32),
+        none_confidence=none_confidence,
         top_similarity=top_similarity,
         top_similarity_item=top_similarity_item,
     )
+
+
+def _strength(matcher: OnnxMatcher | None, evidence: Floats) -> Floats:
+    """What orders the candidates of a listing: the pair matcher, or the plain score without one."""
+    return plain_score(evidence) if matcher is None else matcher.log_odds(evidence)
+
+
+def _confidences(
+    matcher: OnnxMatcher | None, block: EvidenceBlock, strength: Floats, best: Ints
+) -> tuple[Floats, Floats]:
+    """Confidence of every pair, and P(no item matches) of every listing.
+
+    The confidence head speaks of the best candidate only. What it and the none head leave is shared
+    among the others by their odds, so that the candidates of one listing never promise more than 1.
+    """
+    listings, row = len(block.listing_ids), block.listing_row
+    if matcher is None:
+        # Not a probability, and no threshold is ever set on it: it only orders the candidates.
+        plain = np.asarray(np.clip(strength / 3.5, 0.0, 1.0), dtype=np.float32)
+        return plain, np.zeros(listings, np.float32)
+    pairs = np.asarray(1.0 / (1.0 + np.exp(-np.clip(strength, -30, 30))), dtype=np.float32)
+    none = product_of_complements(pairs, row, listings)
+    if not len(best):
+        return pairs, none
+    with_candidates = row[best]
+    _, heads = head_evidence(row, block.evidence, strength, block.text[with_candidates], best)
+    of_best, of_none = matcher.confidence(heads), matcher.none_confidence(heads)
+    if of_none is not None:
+        none[with_candidates] = of_none
+    if of_best is None:
+        return pairs, none
+    odds = np.exp(np.clip(strength, -30, 30))
+    odds[best] = 0.0
+    total = np.zeros(listings)
+    np.add.at(total, row, odds)
+    sure = np.zeros(listings, np.float32)
+    sure[with_candidates] = of_best
+    left = np.clip(1.0 - sure - none, 0.0, None)
+    confidence = np.minimum(sure[row], left[row] * odds / np.maximum(total[row], 1e-12))
+    confidence[best] = of_best
+    return confidence.astype(np.float32), none

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.automation.evidence import EVIDENCE_NAMES, EvidenceBuilder
+from engine.automation.evidence import EVIDENCE_NAMES, TEXT_NAMES, EvidenceBuilder
 from engine.contracts import Item, Progress, Record
 from engine.intake.record_text import record_text
 from engine.retrieval.candidates import KEPT
@@ -67,6 +67,7 @@ def search_key(encoder_sha256: str, revision: int, recipe: TextRecipe, settings:
         settings.lexical_neighbours,
         KEPT,
         EVIDENCE_NAMES,
+        TEXT_NAMES,
     ]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
 

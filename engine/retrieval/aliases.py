@@ -53,8 +53,17 @@ class AliasIndex:
             index.lexical.vectors(texts)[order],
         )
 
-    def nearest_items(self, listing_ids: Ints, vectors: Floats, k: int) -> tuple[Ints, Ints]:
-        """``(listing row, item row)`` of the items whose aliases are among the ``k`` nearest."""
+    def nearest_items(
+        self, listing_ids: Ints, vectors: Floats, k: int, *, at_least: Floats
+    ) -> tuple[Ints, Ints]:
+        """``(listing row, item row)`` of the items whose aliases are among the ``k`` nearest.
+
+        Args:
+            listing_ids: [n] numbers of the listings.
+            vectors: [n, d] of the listings.
+            k: aliases looked at for each listing.
+            at_least: [n] cosine from which an alias counts as near.
+        """
         if not len(self):
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         k = min(k + 1, len(self))
@@ -66,7 +75,8 @@ class AliasIndex:
                 near = np.broadcast_to(np.arange(len(self)), cosines.shape)
             listing = np.repeat(np.arange(start, start + len(cosines)), near.shape[1])
             alias = near.ravel()
-            other = self.listing_id[alias] != listing_ids[listing]
+            near_enough = np.take_along_axis(cosines, near, axis=1).ravel() >= at_least[listing]
+            other = (self.listing_id[alias] != listing_ids[listing]) & near_enough
             rows.append(listing[other])
             items.append(self.item_row[alias[other]])
         return np.concatenate(rows), np.concatenate(items)

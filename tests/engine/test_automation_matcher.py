@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.automation.evidence import EVIDENCE_NAMES, column
-from engine.automation.matcher import LearningSet, best_rows, fit_matcher
+from engine.automation.evidence import EVIDENCE_NAMES, TEXT_NAMES, column
+from engine.automation.listing_evidence import HEAD_NAMES, head_evidence
+from engine.automation.matcher import LearningSet, _fit_head, _pair_model, fit_matcher
+from engine.automation.matcher_graphs import head_graph, pair_graph
+from engine.automation.ranking import best_rows
 from engine.backends.onnx_matcher import OnnxMatcher
+from engine.contracts import MatcherGraphs
 
 
 def _learning(listings: int, seed: int = 0, candidates: int = 6) -> LearningSet:
@@ -17,18 +21,77 @@ def _learning(listings: int, seed: int = 0, candidates: int = 6) -> LearningSet:
     positive = np.zeros(len(rows), dtype=bool)
     positive[::candidates] = random.random(listings) < 0.7
     evidence[positive, column("lexical")] += 3
-    return LearningSet(rows, evidence, positive)
+    text = random.normal(size=(listings, len(TEXT_NAMES))).astype(np.float32)
+    none = ~np.isin(np.arange(listings), rows[positive])
+    return LearningSet(rows, evidence, positive, text, none)
 
 
-def test_that_the_onnx_graph_finds_the_answer() -> None:
+def _head_rows(learning: LearningSet, matcher: OnnxMatcher) -> tuple[np.ndarray, np.ndarray]:
+    odds = matcher.log_odds(learning.evidence)
+    return head_evidence(learning.listing_row, learning.evidence, odds, learning.text)
+
+
+def test_that_the_onnx_graphs_find_the_answer_and_know_when_there_is_none() -> None:
     fitted = fit_matcher(_learning(300))
     assert fitted is not None
+    assert fitted.kind == "listwise"
     fresh = _learning(300, seed=1)
-    confidence = OnnxMatcher(fitted.graph).confidence(fresh.evidence)
-    best = best_rows(fresh.listing_row, confidence)
-    answered = np.isin(np.arange(300), fresh.listing_row[fresh.positive])
-    assert fresh.positive[best][answered].mean() > 0.85
+    matcher = OnnxMatcher(fitted.graphs)
+    best, heads = _head_rows(fresh, matcher)
+    confidence, none = matcher.confidence(heads), matcher.none_confidence(heads)
+    assert confidence is not None
+    assert none is not None
+    assert fresh.positive[best][~fresh.none].mean() > 0.85
     assert ((confidence >= 0) & (confidence <= 1)).all()
+    right = fresh.positive[best]
+    assert confidence[right].mean() > confidence[~right].mean() + 0.4
+    assert none[fresh.none].mean() > none[~fresh.none].mean() + 0.4
+
+
+def test_that_the_graphs_say_what_scikit_learn_says() -> None:
+    learning = _learning(300)
+    heads = np.random.default_rng(2).normal(size=(500, len(HEAD_NAMES))).astype(np.float32)
+    target = heads[:, 0] + heads[:, 1] > 0
+    head, _ = _fit_head(heads, target, np.random.default_rng(0))
+    assert head is not None
+    pairs = _pair_model().fit(learning.evidence, learning.positive)
+    graphs = MatcherGraphs(
+        pair_graph(pairs, learning.evidence.shape[1]),
+        head_graph(head, heads.shape[1]),
+        head_graph(head, heads.shape[1]),
+    )
+    matcher = OnnxMatcher(graphs)
+    assert matcher.log_odds(learning.evidence) == pytest.approx(
+        pairs.decision_function(learning.evidence), abs=1e-4
+    )
+    assert matcher.confidence(heads) == pytest.approx(head.predict_proba(heads)[:, 1], abs=1e-5)
+
+
+def test_that_without_wrong_answers_the_pair_matcher_speaks_alone() -> None:
+    learning = _learning(60)
+    rows = learning.listing_row
+    everyone = np.zeros_like(learning.positive)
+    everyone[::6] = True
+    evidence = learning.evidence.copy()
+    evidence[everyone, column("lexical")] += 30
+    fitted = fit_matcher(LearningSet(rows, evidence, everyone, learning.text, np.zeros(60, bool)))
+    assert fitted is not None
+    assert fitted.kind == "pairs"
+    assert fitted.graphs.confidence is None
+    assert fitted.graphs.none is None
+    assert fitted.confidence.shape == (60,)
+
+
+def test_that_a_match_outside_the_candidates_is_not_taught_as_none() -> None:
+    learning = _learning(300)
+    # The reviewer found these by search: no candidate is right, and yet the listing has a match.
+    none = learning.none.copy()
+    none[np.flatnonzero(none)[::2]] = False
+    fitted = fit_matcher(
+        LearningSet(learning.listing_row, learning.evidence, learning.positive, learning.text, none)
+    )
+    assert fitted is not None
+    assert fitted.none_right.sum() == none.sum()
 
 
 def test_that_out_of_fold_confidence_is_calibrated() -> None:
@@ -44,14 +107,21 @@ def test_that_too_few_judged_listings_give_no_matcher() -> None:
 
 def test_that_listings_without_any_answer_give_no_matcher() -> None:
     learning = _learning(100)
-    nothing = LearningSet(learning.listing_row, learning.evidence, np.zeros_like(learning.positive))
+    nothing = LearningSet(
+        learning.listing_row,
+        learning.evidence,
+        np.zeros_like(learning.positive),
+        learning.text,
+        np.ones(100, bool),
+    )
     assert fit_matcher(nothing) is None
 
 
 def test_that_no_rows_give_no_confidence() -> None:
     fitted = fit_matcher(_learning(100))
     assert fitted is not None
-    assert OnnxMatcher(fitted.graph).confidence(np.zeros((0, len(EVIDENCE_NAMES)), np.float32)).shape == (0,)
+    matcher = OnnxMatcher(fitted.graphs)
+    assert matcher.log_odds(np.zeros((0, len(EVIDENCE_NAMES)), np.float32)).shape == (0,)
 
 
 def test_that_the_first_of_equal_scores_is_the_best() -> None:

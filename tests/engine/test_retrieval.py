@@ -145,7 +145,9 @@ def test_that_an_alias_leads_to_its_item_but_never_for_its_own_listing() -> None
     aliases = AliasIndex.build(index, [900, 901], [10, 20], ["jargon one", "jargon two"], alias_vectors)
     listing_ids = np.asarray([900, 950])
     vectors = alias_vectors[[0, 0]]
-    rows, items = aliases.nearest_items(listing_ids, vectors, 1)
+    rows, items = aliases.nearest_items(
+        listing_ids, vectors, 1, at_least=np.full(len(vectors), -1.0, np.float32)
+    )
     assert (1, index.rows_of(np.asarray([10]))[0]) in set(zip(rows.tolist(), items.tolist(), strict=True))
     similarity, lexical = aliases.best(
         listing_ids,

@@ -1,0 +1,60 @@
+"""Pairs grouped by listing: the best candidate of each, and the plain order before any matcher."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.automation.evidence import column
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+def group_starts(listing_row: Ints) -> Ints:
+    """First row of every run of equal ``listing_row``."""
+    if not len(listing_row):
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(np.r_[True, listing_row[1:] != listing_row[:-1]])
+
+
+def best_rows(listing_row: Ints, score: Floats) -> Ints:
+    """Row of the highest score of every group (the first one on a tie)."""
+    starts = group_starts(listing_row)
+    if not len(starts):
+        return starts
+    run = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(listing_row)]))
+    best = np.maximum.reduceat(score, starts)
+    rows = np.flatnonzero(score == best[run])
+    _, first = np.unique(run[rows], return_index=True)
+    return rows[first]
+
+
+def strongest(listing_row: Ints, evidence: Floats, count: int) -> Bools:
+    """Which pairs are among the ``count`` strongest of their listing before any matcher exists."""
+    score = plain_score(evidence)
+    order = np.lexsort((-score, listing_row))
+    starts = group_starts(listing_row[order])
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    strong = np.zeros(len(order), dtype=bool)
+    strong[order] = rank < count
+    return strong
+
+
+def plain_score(evidence: Floats) -> Floats:
+    """The order of candidates while there is no matcher: characters, words and half the similarity."""
+    return np.asarray(
+        evidence[:, column("lexical")]
+        + evidence[:, column("item_covered")]
+        + evidence[:, column("listing_covered")]
+        + 0.5 * evidence[:, column("similarity")],
+        dtype=np.float32,
+    )
+
+
+def product_of_complements(confidence: Floats, group: Ints, groups: int) -> Floats:
+    """P(no candidate of the group matches), candidates taken as independent: [groups]."""
+    logs = np.zeros(groups, dtype=np.float64)
+    np.add.at(logs, group, np.log1p(-np.clip(confidence, 0.0, 1 - 1e-7)))
+    return np.exp(logs).astype(np.float32)
