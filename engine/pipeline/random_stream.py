@@ -1,8 +1,10 @@
 """The random stream: listings drawn from the reserve, blind, with a probability that is kept.
 
 The reserve is a share of every feed fixed by lot at import; the learning stream never touches it.
-A round draws uniformly from the reserve inside the zone where automation may happen one day, and
-adds what it did to the inclusion probability of every reserve listing of that zone.
+A round draws most listings uniformly from the zone where automation may happen one day and the rest
+uniformly from everything: what a later matcher or encoder will trust must have had its chance, and so
+must what it will call "not in catalogue". Both add what they did to the inclusion probability of every
+reserve listing they could have drawn.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ import numpy as np
 
 from engine.store import UnitOfWork
 
-POLICY = "reserve-zone-1"
+POLICY = "reserve-zone-2"
+#: Share of a round that is drawn from everything, whatever the zone.
+EVERYWHERE = 0.3
 
 
 def draw(
@@ -33,15 +37,26 @@ def draw(
         release_id: the champion whose confidences define the zone.
         seed: makes a replay repeatable; the round's number is mixed in.
     """
-    zone = uow.listings.reserve_zone(feed_id=feed_id, min_confidence=zone_floor)
+    if zone_floor is None:
+        return _draw_from(uow, count, feed_id, None, release_id, seed)
+    # Rounded by lot, so that rounds of one listing keep the share too.
+    everywhere = int(count * EVERYWHERE + np.random.default_rng([seed, uow.draws.count(), 1]).random())
+    drawn = _draw_from(uow, everywhere, feed_id, None, release_id, seed)
+    return drawn + _draw_from(uow, count - len(drawn), feed_id, zone_floor, release_id, seed)
+
+
+def _draw_from(
+    uow: UnitOfWork, count: int, feed_id: int | None, floor: float | None, release_id: str | None, seed: int
+) -> list[int]:
+    zone = uow.listings.reserve_zone(feed_id=feed_id, min_confidence=floor)
     if not len(zone.undrawn) or count <= 0:
         return []
     taken = min(count, len(zone.undrawn))
     probability = taken / len(zone.undrawn)
     generator = np.random.default_rng([seed, uow.draws.count()])
     chosen = np.sort(generator.choice(zone.undrawn, size=taken, replace=False))
-    uow.listings.raise_inclusion(feed_id=feed_id, min_confidence=zone_floor, probability=probability)
-    return uow.draws.add([int(i) for i in chosen], probability, POLICY, release_id, zone_floor)
+    uow.listings.raise_inclusion(feed_id=feed_id, min_confidence=floor, probability=probability)
+    return uow.draws.add([int(i) for i in chosen], probability, POLICY, release_id, floor)
 
 
 def coins(draw_ids: np.ndarray) -> np.ndarray:

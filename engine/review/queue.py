@@ -32,7 +32,7 @@ __all__ = ["SHARE_UNTIL_CERTIFIED", "card", "entry_for", "gain_priorities", "que
 
 #: Share of the random stream, at least, once there is a matcher and until the first certificate:
 #: only random decisions bring the certificate, and nothing is automated before it.
-SHARE_UNTIL_CERTIFIED = 0.5
+SHARE_UNTIL_CERTIFIED = 0.6
 #: Past matches shown for each candidate.
 PAST_MATCHES = 3
 #: Least decisions looked back at to know which stream is due, and most that it takes.

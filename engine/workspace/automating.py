@@ -9,6 +9,7 @@ import numpy as np
 from engine.contracts import (
     ChangeSet,
     Finished,
+    Notice,
     RateSnapshot,
     ReleaseSummary,
     RiskCoverage,
@@ -17,7 +18,7 @@ from engine.contracts import (
 )
 from engine.errors import InputError
 from engine.learning.evaluate import held_out, right_items
-from engine.pipeline.certify_release import refit
+from engine.pipeline.certify_release import Refit, refit
 from engine.pipeline.release_files import ENCODER_FOLDER
 from engine.reporting.automation_rate import automation_rate, counts, coverage, next_steps
 from engine.reporting.risk_coverage import risk_coverage
@@ -32,6 +33,7 @@ class Automating(Matching):
     ) -> Iterator[WorkEvent[ReleaseSummary]]:
         """Refit the matcher to all decisions, certify it, make it the champion, route again.
 
+        A refit that cannot be certified does not replace a release that is: that one goes on.
         ``precision`` and ``confidence`` (1 - delta) are kept as settings when given.
         """
         changes: dict[str, object] = {}
@@ -58,6 +60,13 @@ class Automating(Matching):
             precision=settings.precision,
             delta=settings.delta,
         )
+        kept = self._still_certified(champion, refitted)
+        if kept is not None:
+            missing = refitted.release.certificate.labels_missing if refitted.release.certificate else None
+            more = "" if missing is None else f"; about {missing} more random decisions should do"
+            yield Notice(f"the refit could not be certified{more}. Release {champion} keeps its certificate")
+            yield Finished(kept, ChangeSet())
+            return
         self._shelf.write(
             release_id,
             encoder_folder=encoder_folder,
@@ -73,6 +82,19 @@ class Automating(Matching):
         with self._store.reading() as uow:
             summary = uow.releases.get(release_id)
         yield Finished(summary, ChangeSet(releases=True, routes=True))
+
+    def _still_certified(self, champion: str, refitted: Refit) -> ReleaseSummary | None:
+        """The champion, if it holds what is promised now and the refit would not."""
+        new = refitted.release.certificate
+        with self._store.reading() as uow:
+            summary = uow.releases.get(champion)
+            revision = uow.items.revision()
+        old, settings = summary.certificate, self.settings
+        if new is None or new.threshold is not None or old is None or old.threshold is None:
+            return None
+        holds = old.precision >= settings.precision and old.delta <= settings.delta
+        same = self._shelf.manifest(champion).catalogue_revision == revision
+        return summary if holds and same else None
 
     def status(self) -> Status:
         """Counts, rates, certificate, and what to do next."""

@@ -11,9 +11,10 @@ from engine.automation.certificate import (
     Estimates,
     Population,
     certify,
-    pass_probability,
     zone_floor,
 )
+from engine.automation.strata import choose_strata, exact_p_value, inclusion_levels
+from engine.automation.testing_order import pass_probability
 
 
 def _world(seed: int, listings: int = 4000) -> tuple[np.ndarray, np.ndarray]:
@@ -148,3 +149,93 @@ def test_that_the_zone_covers_what_could_be_automated() -> None:
     order = np.argsort(-confidence)
     reachable = np.flatnonzero(np.cumsum(right[order]) / np.arange(1, 4001) >= 0.85)[-1]
     assert floor <= curve[reachable]
+
+
+def test_that_one_stratum_is_tested_by_the_binomial_tail() -> None:
+    assert exact_p_value((1.0,), [120], (3,), 0.1) == pytest.approx(stats.binom.cdf(3, 120, 0.1))
+    assert exact_p_value((0.8,), [120], (3,), 0.1) == pytest.approx(stats.binom.cdf(3, 120, 0.125))
+
+
+@pytest.mark.parametrize(
+    ("weights", "labels", "errors"),
+    [((0.9, 0.1), [60, 6], (1, 1)), ((0.2, 0.8), [5, 50], (0, 2)), ((0.5, 0.3, 0.2), [20, 9, 5], (0, 1, 0))],
+)
+def test_that_the_p_value_is_the_worst_case_over_where_the_errors_are(
+    weights: tuple[float, ...], labels: list[int], errors: tuple[int, ...]
+) -> None:
+    """Against plain loops over error rates and every outcome."""
+    allowed = 0.12
+    observed = sum(w * k / n for w, k, n in zip(weights, errors, labels, strict=True))
+
+    def chance(rates: list[float]) -> float:
+        total = 0.0
+        for outcome in np.ndindex(*(n + 1 for n in labels)):
+            if sum(w * k / n for w, k, n in zip(weights, outcome, labels, strict=True)) <= observed + 1e-12:
+                total += np.prod(
+                    [stats.binom.pmf(k, n, e) for k, n, e in zip(outcome, labels, rates, strict=True)]
+                )
+        return total
+
+    worst = 0.0
+    steps = np.linspace(0, 1, 13)
+    for rest in np.ndindex(*(len(steps),) * (len(weights) - 1)):
+        others = [steps[i] * min(1, allowed / w) for i, w in zip(rest, weights[1:], strict=True)]
+        first = (allowed - sum(w * e for w, e in zip(weights[1:], others, strict=True))) / weights[0]
+        if 0 <= first <= 1:
+            worst = max(worst, chance([first, *others]))
+    value = exact_p_value(weights, labels, errors, allowed)
+    assert value >= worst - 1e-9
+    assert value == pytest.approx(worst, abs=0.03)
+
+
+def test_that_strata_drawn_unequally_do_not_break_the_promise() -> None:
+    """Errors sit where draws are rare: the worst place for a careless test."""
+    broken = 0
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        inclusion = np.where(np.arange(3000) < 2400, 0.08, 0.02)
+        right = random.random(3000) < np.where(np.arange(3000) < 2400, 0.96, 0.61)
+        drawn = np.flatnonzero(random.random(3000) < inclusion)
+        levels = inclusion_levels(inclusion)
+        strata = choose_strata(
+            levels,
+            np.asarray([600, 2400]),
+            0,
+            inclusion[drawn],
+            random.random(len(drawn)),
+        )
+        broken += strata.p_value(right[drawn], 0.1) <= 0.1 and right.mean() < 0.9
+    # The true precision is .89: refuting "under .9" is wrong and may happen to one in ten.
+    assert broken <= stats.binom.ppf(0.999, 200, 0.1)
+
+
+def test_that_labels_of_rare_draws_are_used_and_not_written_off() -> None:
+    random = np.random.default_rng(0)
+    inclusion = np.where(np.arange(3000) < 2400, 0.10, 0.05)
+    drawn = np.flatnonzero(random.random(3000) < inclusion)
+    strata = choose_strata(
+        inclusion_levels(inclusion), np.asarray([600, 2400]), 0, inclusion[drawn], random.random(len(drawn))
+    )
+    assert len(strata.weights) == 2
+    assert strata.labels == len(drawn)
+    assert strata.missed == pytest.approx(0.0)
+    assert strata.effective > 0.7 * len(drawn)
+
+
+def test_that_testing_starts_where_the_walk_gets_furthest() -> None:
+    """At the very top a label too many ends everything; in the middle there are enough of them."""
+    confidence, right = _world(1)
+    reached = []
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        learnt = random.choice(len(confidence), 400, replace=False)
+        certificate = certify(
+            Estimates(confidence[learnt], right[learnt]),
+            _draw(confidence, right, 500, random),
+            Population(confidence, np.full(len(confidence), 0.125)),
+            precision=0.85,
+            delta=0.1,
+        )
+        reached.append(certificate.expected_coverage)
+    assert np.median(reached) > 0.4
+    assert np.mean(np.asarray(reached) > 0) > 0.7

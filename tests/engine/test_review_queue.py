@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.contracts import QueueOrder, ReleaseManifest, Route, RouteReason, Verdict
 from engine.review.priorities import gain_priorities, interest
-from engine.review.queue import card, entry_for, share_of_random
+from engine.review.queue import SHARE_UNTIL_CERTIFIED, card, entry_for, share_of_random
 from engine.review.undo import undo
 from tests.engine.small_workspace import RELEASE, SmallWorkspace
 
@@ -141,14 +141,14 @@ def test_that_the_random_share_is_higher_until_the_first_certificate(world):
     with world.writing() as uow:
         uow.releases.add(manifest, None, None)
         uow.releases.make_champion(RELEASE, "first")
-    assert streams(world.queue(6, share=0.2, certified=False)) == "LRLRLR"
+    assert streams(world.queue(10, share=0.2, certified=False)) == "LRLRRLRLRR"
     assert streams(world.queue(6, share=0.2, certified=True)) == "LLLLRL"
 
 
 def test_that_a_share_switched_off_stays_off_and_a_higher_one_is_kept():
     assert share_of_random(0.0, has_certificate=False, has_matcher=True) == 0.0
     assert share_of_random(0.8, has_certificate=False, has_matcher=True) == 0.8
-    assert share_of_random(0.1, has_certificate=False, has_matcher=True) == 0.5
+    assert share_of_random(0.1, has_certificate=False, has_matcher=True) == SHARE_UNTIL_CERTIFIED
     assert share_of_random(0.1, has_certificate=True, has_matcher=True) == 0.1
 
 
