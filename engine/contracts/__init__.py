@@ -1,5 +1,16 @@
 """Frozen DTOs and process messages: the words the parts of Alcove speak to each other."""
 
+from engine.contracts.audits import (
+    AuditPoint,
+    AuditReport,
+    AuditState,
+    DriftFinding,
+    DriftMeasure,
+    DriftState,
+    FeedAudit,
+    FeedDrift,
+    LiveAudit,
+)
 from engine.contracts.changes import ChangeSet, Finished, Notice, Progress, WorkEvent
 from engine.contracts.decisions import (
     ANSWERING_VERDICTS,
@@ -56,6 +67,9 @@ __all__ = [
     "REQUIRED_FIELDS",
     "VERDICTS_WITHOUT_MATCH",
     "VERDICTS_WITH_ITEM",
+    "AuditPoint",
+    "AuditReport",
+    "AuditState",
     "Candidate",
     "CandidateView",
     "Certificate",
@@ -67,6 +81,11 @@ __all__ = [
     "Decision",
     "DecisionFileReport",
     "DoctorLine",
+    "DriftFinding",
+    "DriftMeasure",
+    "DriftState",
+    "FeedAudit",
+    "FeedDrift",
     "FeedSummary",
     "Finished",
     "Flip",
@@ -76,6 +95,7 @@ __all__ = [
     "ImportReport",
     "Item",
     "Listing",
+    "LiveAudit",
     "Notice",
     "PastMatch",
     "Placement",
