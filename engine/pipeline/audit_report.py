@@ -174,7 +174,7 @@ def _advice(
         )
     return (
         f"Nothing to do: {int(wrong.sum()):,} of {len(wrong):,} audits were wrong, "
-        f"and nothing shows more than {_percent(allowed)}."
+        f"and nothing shows that more than {_percent(allowed)} are."
     )
 
 

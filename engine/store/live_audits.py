@@ -245,11 +245,8 @@ class LiveAudits:
 
     def sample(self, feed_id: int, limit: int) -> list[SampledListing]:
         """Up to ``limit`` matched listings of a feed drawn by lot, the same ones every time."""
-        first, last = self._connection.execute(
-            select(func.min(ListingRow.id), func.max(ListingRow.id)).where(ListingRow.feed_id == feed_id)
-        ).one()
-        if first is None:
-            return []
+        ends = select(func.min(ListingRow.id), func.max(ListingRow.id)).where(ListingRow.feed_id == feed_id)
+        first, last = (int(end or 0) for end in self._connection.execute(ends).one())
         if last - first < 4 * limit:
             places = np.random.default_rng(feed_id).permutation(np.arange(first, last + 1))
         else:

@@ -206,6 +206,20 @@ def test_that_a_certificate_older_than_the_live_audit_is_watched_from_now_on(sho
     assert match_audit(shop).audits == 1
 
 
+def test_that_a_workspace_of_the_schema_before_is_backed_up_and_watched(shop: AuditedWorkspace) -> None:
+    with shop.writing() as uow:
+        run = uow.live_audits._connection.exec_driver_sql
+        run("DROP TABLE audit_outcome")
+        run("DROP TABLE live_audit")
+        run("UPDATE alembic_version SET version_num = '0001'")
+        run("PRAGMA user_version = 1")
+    shop.reopen()
+    assert (shop.folder / "backups" / "workspace-before-schema-2.db").is_file()
+    shop.audit(wrong=False)
+    shop.audit(wrong=False)
+    assert match_audit(shop).audits == 1
+
+
 def test_that_every_reason_of_a_route_can_be_told(shop: AuditedWorkspace) -> None:
     shop.until_alarm()
     reasons = {reason for _, reason in shop.routes()}
