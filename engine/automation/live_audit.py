@@ -178,15 +178,29 @@ def certified_level(accepted: int, errors: int) -> float:
     return float(stats.beta.ppf(1.0 - BAND_CONFIDENCE, accepted - errors, errors + 1))
 
 
+def alarm_raised(wrong: npt.ArrayLike, promise: float, *, accepted: int, errors: int) -> bool:
+    """Whether the alarm was raised after any of the audits; the arguments are :func:`fallen_below`'s."""
+    missed = np.asarray(wrong, dtype=bool)
+    below = below_promise(missed, promise)
+    fallen, start = fallen_below(missed, promise, accepted=accepted, errors=errors)
+    return bool(_alarms(missed, promise, below, fallen, start).any())
+
+
+def _alarms(missed: Bools, promise: float, below: Floats, fallen: Floats, start: Ints) -> Bools:
+    """After which audits the evidence suffices, and the answers since the fall are below the promise."""
+    bad = np.r_[0, np.cumsum(missed)]
+    after = np.arange(1, len(missed) + 1)
+    worse = bad[1:] - bad[start] > (1.0 - promise) * (after - start)
+    enough = (below >= -np.log(BELOW_CHANCE)) | ((fallen >= -np.log(FALLEN_CHANCE)) & worse)
+    return np.asarray(enough, dtype=bool)
+
+
 def judge(wrong: npt.ArrayLike, promise: float, *, accepted: int, errors: int) -> Judgement:
     """The state of the live audit after all ``wrong``; the arguments are :func:`fallen_below`'s."""
     missed = np.asarray(wrong, dtype=bool)
     below = below_promise(missed, promise)
     fallen, start = fallen_below(missed, promise, accepted=accepted, errors=errors)
-    bad = np.r_[0, np.cumsum(missed)]
-    after = np.arange(1, len(missed) + 1)
-    worse = bad[1:] - bad[start] > (1.0 - promise) * (after - start)
-    alarms = (below >= -np.log(BELOW_CHANCE)) | ((fallen >= -np.log(FALLEN_CHANCE)) & worse)
+    alarms = _alarms(missed, promise, below, fallen, start)
     level = certified_level(accepted, errors)
     if level > promise:
         sunk, sunk_start = fallen_below(missed, level, accepted=accepted, errors=errors)

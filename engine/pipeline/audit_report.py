@@ -12,6 +12,7 @@ from engine.automation.live_audit import (
     band,
     certified_level,
     enough_after_alarm,
+    judge,
 )
 from engine.contracts import (
     AuditPoint,
@@ -23,7 +24,6 @@ from engine.contracts import (
     FeedDrift,
     LiveAudit,
 )
-from engine.pipeline.live_audit import judged
 from engine.store import StoredLiveAudit, UnitOfWork
 
 #: Feeds whose drift is reported (the newest), and listings looked at of each.
@@ -65,8 +65,8 @@ def alarms(uow: UnitOfWork) -> tuple[LiveAudit, ...]:
 
 def _live_audit(uow: UnitOfWork, audit: StoredLiveAudit) -> LiveAudit:
     outcomes = uow.live_audits.outcomes(audit.id)
-    judgement = judged(uow, audit)
     wrong = np.asarray([wrong for wrong, _ in outcomes], dtype=bool)
+    judgement = judge(wrong, audit.precision, accepted=audit.accepted, errors=audit.errors)
     count, bad = len(wrong), int(wrong.sum())
     points = _points(wrong)
     start = judgement.since
@@ -163,7 +163,12 @@ def _advice(
             len(fresh), sum(fresh), precision=audit.precision, delta=delta, attempt=audit.attempts + 1
         )
         todo = "Certify again: enough random listings were reviewed since."
-        if missing:
+        if missing and sum(fresh) > allowed * len(fresh):
+            todo = (
+                f"Of {len(fresh):,} reviewed since, {sum(fresh):,} were wrong: review the queue so that the "
+                "matcher learns, then certify again."
+            )
+        elif missing:
             more = " more" if fresh else ""
             todo = f"Review {missing:,}{more} random listings, then certify again."
         return f"Suspended: {found} where at most {_percent(allowed)} may be{where}. {todo}"

@@ -19,11 +19,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
-from engine.automation.live_audit import Judgement, enough_after_alarm, judge
+from engine.automation.live_audit import alarm_raised, enough_after_alarm
 from engine.contracts import (
     ANSWERING_VERDICTS,
-    AuditState,
     Certificate,
     CertificateKind,
     ChangeSet,
@@ -63,10 +63,9 @@ def watch(uow: UnitOfWork, *, after_decision: int | None = None) -> ChangeSet:
     return changes
 
 
-def judged(uow: UnitOfWork, audit: StoredLiveAudit) -> Judgement:
-    """What the audits of a watch say."""
-    wrong = np.asarray([wrong for wrong, _ in uow.live_audits.outcomes(audit.id)], dtype=bool)
-    return judge(wrong, audit.precision, accepted=audit.accepted, errors=audit.errors)
+def _outcomes_of(uow: UnitOfWork, audit: StoredLiveAudit) -> npt.NDArray[np.bool_]:
+    """Whether each audit of a watch found the automated answer wrong, in order: [n]."""
+    return np.asarray([wrong for wrong, _ in uow.live_audits.outcomes(audit.id)], dtype=bool)
 
 
 def follow(store: Store, release: LoadedRelease, scores: Scores) -> tuple[str, ...]:
@@ -189,7 +188,9 @@ def _was_right(decision: Decision, item_id: int | None) -> bool:
 
 
 def _act(uow: UnitOfWork, audit: StoredLiveAudit) -> ChangeSet:
-    alarm = judged(uow, audit).state is AuditState.ALARM
+    alarm = alarm_raised(
+        _outcomes_of(uow, audit), audit.precision, accepted=audit.accepted, errors=audit.errors
+    )
     if alarm == (audit.suspended_at is not None):
         return ChangeSet()
     if alarm:

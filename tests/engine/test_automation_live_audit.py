@@ -11,6 +11,7 @@ from scipy import stats
 from engine.automation.live_audit import (
     BELOW_CHANCE,
     FALLEN_CHANCE,
+    alarm_raised,
     band,
     below_promise,
     certified_level,
@@ -123,6 +124,8 @@ def test_that_an_alarm_once_raised_stays() -> None:
     assert judged.alarm_at is not None
     assert judged.alarm_at <= 15
     assert judged.below[-1] < -np.log(BELOW_CHANCE)
+    assert alarm_raised(wrong, P, accepted=300, errors=6)
+    assert not alarm_raised(wrong[15:], P, accepted=300, errors=6)
 
 
 def test_that_a_fall_within_the_promise_is_watched_and_not_alarmed() -> None:

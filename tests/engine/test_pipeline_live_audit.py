@@ -185,6 +185,13 @@ def test_that_the_advice_counts_down_to_the_next_certificate(shop: AuditedWorksp
     assert "Certify again" in match_audit(shop).advice
 
 
+def test_that_more_random_listings_are_not_advised_while_most_are_wrong(shop: AuditedWorkspace) -> None:
+    shop.until_alarm()
+    shop.audit(wrong=False)
+    shop.audit(wrong=True)
+    assert "Of 2 reviewed since, 1 were wrong: review the queue" in match_audit(shop).advice
+
+
 def test_that_a_decisions_file_raises_the_alarm_too(shop: AuditedWorkspace, tmp_path: Path) -> None:
     rows = ["listing_id,verdict"]
     for _ in range(15):
