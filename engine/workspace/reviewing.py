@@ -15,6 +15,7 @@ from engine.contracts import (
     HistoryEntry,
     Item,
     Listing,
+    Notice,
     Progress,
     QueueEntry,
     QueueOrder,
@@ -171,20 +172,22 @@ class Reviewing(WorkspaceBase):
                 uow, rows, reviewer=reviewer, champion=uow.releases.champion(), now=now()
             )
             alarm = watch(uow, after_decision=before)
+        if alarm.certificates:
+            yield Notice("the live audit has suspended a certificate, or given it back: see `alcove audit`")
         yield Finished(report, ChangeSet(decisions=True, routes=True) | alarm)
 
     def undo(self, decision_id: int | None = None) -> tuple[Decision, ChangeSet]:
         """Take back a decision (the last one by default), with its alias and its candidate list."""
         with self._store.writing() as uow:
             decision = undoing.undo(uow, decision_id)
-            alarm = watch(uow) if decision.draw_id is not None else ChangeSet()
+            alarm = watch(uow)
         return decision, _decided(decision.listing_id) | alarm
 
     def redo(self) -> tuple[Decision, ChangeSet]:
         """Bring back the decision undone last."""
         with self._store.writing() as uow:
             decision = undoing.redo(uow)
-            alarm = watch(uow) if decision.draw_id is not None else ChangeSet()
+            alarm = watch(uow)
         return decision, _decided(decision.listing_id) | alarm
 
     def snooze(self, listing_id: int) -> ChangeSet:

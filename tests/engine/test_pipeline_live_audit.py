@@ -199,7 +199,8 @@ def test_that_a_decisions_file_raises_the_alarm_too(shop: AuditedWorkspace, tmp_
     rows += [f"monday-{n},none" for n in range(15)]
     file = tmp_path / "decisions.csv"
     file.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    *_, finished = shop.workspace.decide_from_file(file, reviewer="ann")
+    *_, notice, finished = shop.workspace.decide_from_file(file, reviewer="ann")
+    assert "alcove audit" in notice.message
     assert finished.changes.certificates
     assert match_audit(shop).audits == 15
 
