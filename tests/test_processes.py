@@ -25,6 +25,7 @@ for arguments in (
     ["status", {workspace!r}],
     ["queue", {workspace!r}],
     ["certify", {workspace!r}],
+    ["audit", {workspace!r}],
     ["evaluate", {workspace!r}],
     ["rollback", {workspace!r}],
     ["export", {workspace!r}, "matches", "--to", {workspace!r} + "/matches.csv"],

@@ -32,6 +32,7 @@ _REASONS = {
     RouteReason.NOT_IN_CATALOGUE: "Automated as not in the catalogue",
     RouteReason.MEMORY: "Settled from memory",
     RouteReason.DECIDED: "Answered before",
+    RouteReason.SUSPENDED: "Its certificate is suspended",
 }
 _EXPLANATIONS = {
     RouteReason.BELOW_THRESHOLD: "The best candidate is not certain enough to be automated.",
@@ -45,6 +46,7 @@ _EXPLANATIONS = {
     RouteReason.ABOVE_THRESHOLD: "It was automated; a new answer replaces that.",
     RouteReason.NOT_IN_CATALOGUE: "It was automated; a new answer replaces that.",
     RouteReason.MEMORY: "An identical listing was confirmed before; a new answer replaces that.",
+    RouteReason.SUSPENDED: "It was automated until audits found too many automated answers wrong.",
     RouteReason.DECIDED: "This listing has an answer. A new answer replaces it.",
 }
 

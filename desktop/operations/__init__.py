@@ -13,7 +13,13 @@ T = TypeVar("T")
 
 #: What long work may have committed before it was cancelled or failed.
 EVERYTHING = ChangeSet(
-    items=True, listings=True, routes=True, decisions=True, releases=True, training_runs=True
+    items=True,
+    listings=True,
+    routes=True,
+    decisions=True,
+    releases=True,
+    training_runs=True,
+    certificates=True,
 )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from desktop.operations import run_job
 from desktop.session import Session
 from desktop.tasks import Job
-from engine.contracts import RateSnapshot, ReleaseSummary, RiskCoverage, Status
+from engine.contracts import AuditReport, RateSnapshot, ReleaseSummary, RiskCoverage, Status
 from engine.settings import WorkspaceSettings
 
 
@@ -20,6 +20,7 @@ class AutomationReport:
     settings: WorkspaceSettings
     rates: tuple[RateSnapshot, ...]
     curve: RiskCoverage
+    audit: AuditReport
 
 
 def report(
@@ -28,7 +29,7 @@ def report(
     done: Callable[[AutomationReport], None],
     failed: Callable[[Exception], None] | None = None,
 ) -> None:
-    """Read the automation rate over time, the risk-coverage curve and the certificate."""
+    """Read the automation rate over time, the risk-coverage curve, the certificate and its live audit."""
     workspace = session.workspace
 
     def compute() -> AutomationReport:
@@ -37,6 +38,7 @@ def report(
             workspace.settings,
             tuple(workspace.automation_rates()),
             workspace.risk_coverage(),
+            workspace.audit(),
         )
 
     session.tasks.read(compute, done, failed)

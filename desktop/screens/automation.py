@@ -26,6 +26,7 @@ from desktop.widgets.basics import (
 from desktop.widgets.certificate_card import CertificateCard
 from desktop.widgets.curve_plot import Curve, CurvePlot, Guide
 from desktop.widgets.job_panel import JobPanel
+from desktop.widgets.live_audit_card import LiveAuditCard
 from desktop.widgets.pieces import Banner
 from desktop.widgets.stat_tile import StatTile
 from desktop.widgets.wording import count, counted, percent, seconds_since_epoch
@@ -63,6 +64,7 @@ class AutomationScreen(QWidget):
         self.banner = Banner()
         self.job_panel = JobPanel()
         self.certificate_card = CertificateCard()
+        self.live_audit_card = LiveAuditCard()
         top = row(self.certificate_card, self._build_tiles(), spacing=16)
         top.setStretch(0, 5)
         top.setStretch(1, 4)
@@ -99,7 +101,7 @@ class AutomationScreen(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         content = QWidget()
-        inner = column(head, self.banner, self.job_panel, top, plots, spacing=INSET)
+        inner = column(head, self.banner, self.job_panel, top, self.live_audit_card, plots, spacing=INSET)
         inner.setStretch(inner.count() - 1, 1)
         inner.setContentsMargins(PAGE, PAGE - 4, PAGE, PAGE)
         content.setLayout(inner)
@@ -131,6 +133,9 @@ class AutomationScreen(QWidget):
             facts.insert(0, f"champion {status.champion}")
         self._facts.setText("  ·  ".join(facts))
         self.certificate_card.show_status(status)
+        self.live_audit_card.show_report(report.audit)
+        if status.suspended and self.banner.tone == "good":
+            self.banner.say(f"{status.champion} is in use, but its certificate stays suspended.", "warn")
         self.rate_tile.show_figure(
             percent(status.automation_rate, 1), "matches, “not in the catalogue” and memory"
         )

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QWidget
 
 from desktop.widgets.basics import Badge, Card, words
 from desktop.widgets.wording import counted, percent
-from engine.contracts import Certificate, Status
+from engine.contracts import Certificate, CertificateKind, Status
 
 
 def certificate_headline(status: Status) -> str:
@@ -16,6 +16,11 @@ def certificate_headline(status: Status) -> str:
         return "There are no listings yet."
     if certificate is None:
         return "Nothing is certified yet, so every match is reviewed by a person."
+    if CertificateKind.MATCH in status.suspended:
+        return (
+            "Suspended: no match is automated, because audits found too many automated matches wrong. "
+            "The live audit says what to do."
+        )
     if certificate.threshold is None:
         missing = certificate.labels_missing
         if missing is None:
@@ -88,11 +93,16 @@ class CertificateCard(Card):
         self.shown = status
         certificate = status.certificate
         signed = certificate is not None and certificate.threshold is not None
-        self._badge.show_as(*(("Signed", "good") if signed else ("Not yet signed", "warn")))
+        if CertificateKind.MATCH in status.suspended:
+            self._badge.show_as("Suspended", "bad")
+        else:
+            self._badge.show_as(*(("Signed", "good") if signed else ("Not yet signed", "warn")))
         self._headline.setText(certificate_headline(status))
         self._basis.setText(certificate_basis(certificate))
         none = status.none_certificate
-        if none is not None and none.threshold is not None:
+        if CertificateKind.NONE in status.suspended:
+            self._none.setText("“Not in the catalogue” is suspended: it is reviewed until certified again.")
+        elif none is not None and none.threshold is not None:
             self._none.setText(
                 "“Not in the catalogue” is automated too: "
                 f"at least {percent(none.precision)} of those are right."

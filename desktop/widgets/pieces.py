@@ -82,6 +82,11 @@ class Banner(QFrame):
         """What the banner says."""
         return self._words.text()
 
+    @property
+    def tone(self) -> str:
+        """Whether the news is good; "" for none."""
+        return str(self.property("tone") or "") if self.text else ""
+
     def say(self, text: str, tone: Tone = "accent") -> None:
         """Show ``text``; nothing to say hides the banner."""
         self._words.setText(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.contracts import Candidate, Placement, Route, RouteReason
+from engine.contracts import Candidate, CertificateKind, Placement, Route, RouteReason
 
 #: Two best candidates nearer than this are shown as a tie.
 TIE_MARGIN = 0.05
@@ -12,11 +12,16 @@ TIE_MARGIN = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What a release may automate: None = nothing of that kind is certified."""
+    """What a release may automate: None = nothing of that kind is certified.
+
+    ``suspended``: the kinds whose certificates the live audit has suspended; what they would automate
+    is reviewed.
+    """
 
     match: float | None
     none: float | None
     has_matcher: bool
+    suspended: frozenset[CertificateKind] = frozenset()
 
 
 def place(
@@ -48,8 +53,12 @@ def place(
         return placed(Route.SETTLED, RouteReason.MEMORY, remembered_item)
     best_item = best.item_id if best else None
     if best and thresholds.match is not None and confidence >= thresholds.match:
+        if CertificateKind.MATCH in thresholds.suspended:
+            return placed(Route.REVIEW, RouteReason.SUSPENDED, best_item)
         return placed(Route.AUTOMATED, RouteReason.ABOVE_THRESHOLD, best_item)
     if thresholds.none is not None and none_confidence >= thresholds.none:
+        if CertificateKind.NONE in thresholds.suspended:
+            return placed(Route.REVIEW, RouteReason.SUSPENDED, None)
         return placed(Route.AUTOMATED, RouteReason.NOT_IN_CATALOGUE, None)
     if best is None:
         return placed(Route.REVIEW, RouteReason.NO_CANDIDATES, None)

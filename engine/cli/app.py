@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from engine.cli import measuring_verbs, release_verbs, review_verbs, workspace_verbs
+from engine.cli import audit_verbs, measuring_verbs, release_verbs, review_verbs, workspace_verbs
 from engine.cli.failures import ENVIRONMENT, INPUT, INTERRUPTED, OK, explain
 from engine.cli.invocation import Invocation
 from engine.cli.terminal import plain
@@ -30,6 +30,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "decide": review_verbs.decide,
     "undo": review_verbs.undo,
     "certify": release_verbs.certify,
+    "audit": audit_verbs.audit,
     "train": release_verbs.train,
     "evaluate": release_verbs.evaluate,
     "promote": release_verbs.promote,

@@ -76,6 +76,8 @@ def status_document(status: Status) -> Document:
         "none_certificate": certificate_document(status.none_certificate),
         "decisions_since_certificate": status.decisions_since_certificate,
         "next_steps": list(status.next_steps),
+        "alarms": list(status.alarms),
+        "suspended": [kind.value for kind in status.suspended],
     }
 
 

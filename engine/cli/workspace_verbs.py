@@ -13,7 +13,7 @@ from engine.cli import documents
 from engine.cli.invocation import JsonOption, WorkspaceArgument, invocation
 from engine.cli.terminal import Terminal, facts, percent, table
 from engine.cli.words import certificate_words
-from engine.contracts import MAPPABLE_FIELDS, Counts, ImportPreview, RecordKind, RefusedRow
+from engine.contracts import MAPPABLE_FIELDS, CertificateKind, Counts, ImportPreview, RecordKind, RefusedRow
 from engine.errors import InputError
 
 _REFUSED_SHOWN = 20
@@ -159,6 +159,9 @@ def status(ctx: typer.Context, workspace: WorkspaceArgument, as_json: JsonOption
     with invocation(ctx).opened(workspace, read_only=True) as ws:
         state = ws.status()
     counts = state.counts
+    suspended = ", ".join(
+        "matches" if k == CertificateKind.MATCH else "not in catalogue" for k in state.suspended
+    )
     overview = facts(
         f"Workspace {state.workspace}",
         {
@@ -171,6 +174,7 @@ def status(ctx: typer.Context, workspace: WorkspaceArgument, as_json: JsonOption
             "certificate": certificate_words(state.certificate),
             "not in catalogue": certificate_words(state.none_certificate),
             "since the certificate": f"{state.decisions_since_certificate:,} decisions",
+            **({"suspended by the live audit": suspended} if suspended else {}),
         },
     )
     steps = [f"Next: {step}" for step in state.next_steps]

@@ -1,5 +1,16 @@
 """Frozen DTOs and process messages: the words the parts of Alcove speak to each other."""
 
+from engine.contracts.audits import (
+    AuditPoint,
+    AuditReport,
+    AuditState,
+    DriftFinding,
+    DriftMeasure,
+    DriftState,
+    FeedAudit,
+    FeedDrift,
+    LiveAudit,
+)
 from engine.contracts.changes import ChangeSet, Finished, Notice, Progress, WorkEvent
 from engine.contracts.decisions import (
     ANSWERING_VERDICTS,
@@ -57,6 +68,9 @@ __all__ = [
     "REQUIRED_FIELDS",
     "VERDICTS_WITHOUT_MATCH",
     "VERDICTS_WITH_ITEM",
+    "AuditPoint",
+    "AuditReport",
+    "AuditState",
     "Candidate",
     "CandidateView",
     "Certificate",
@@ -68,6 +82,11 @@ __all__ = [
     "Decision",
     "DecisionFileReport",
     "DoctorLine",
+    "DriftFinding",
+    "DriftMeasure",
+    "DriftState",
+    "FeedAudit",
+    "FeedDrift",
     "FeedSummary",
     "Finished",
     "Flip",
@@ -77,6 +96,7 @@ __all__ = [
     "ImportReport",
     "Item",
     "Listing",
+    "LiveAudit",
     "MatcherGraphs",
     "Notice",
     "PastMatch",

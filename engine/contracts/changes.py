@@ -10,7 +10,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """Which parts of the workspace an operation touched; screens refresh from it."""
+    """Which parts of the workspace an operation touched; screens refresh from it.
+
+    ``certificates``: the live audit suspended a certificate, or gave it back.
+    """
 
     items: bool = False
     listings: bool = False
@@ -18,6 +21,7 @@ class ChangeSet:
     decisions: bool = False
     releases: bool = False
     training_runs: bool = False
+    certificates: bool = False
     listing_ids: tuple[int, ...] = ()
 
     def __or__(self, other: ChangeSet) -> ChangeSet:
@@ -29,6 +33,7 @@ class ChangeSet:
             decisions=self.decisions or other.decisions,
             releases=self.releases or other.releases,
             training_runs=self.training_runs or other.training_runs,
+            certificates=self.certificates or other.certificates,
             listing_ids=self.listing_ids + other.listing_ids,
         )
 
@@ -41,6 +46,7 @@ class ChangeSet:
                 self.decisions,
                 self.releases,
                 self.training_runs,
+                self.certificates,
             )
         )
 

@@ -31,6 +31,7 @@ class RouteReason(StrEnum):
     CHANGED = "changed"
     AUDIT = "audit"
     SNOOZED = "snoozed"
+    SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.contracts.matching import Certificate
+from engine.contracts.matching import Certificate, CertificateKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """``alcove status``."""
+    """``alcove status``. ``alarms``: one sentence for each certificate the live audit suspended."""
 
     workspace: str
     read_only: bool
@@ -39,6 +39,8 @@ class Status:
     none_certificate: Certificate | None
     decisions_since_certificate: int
     next_steps: tuple[str, ...]
+    alarms: tuple[str, ...] = ()
+    suspended: tuple[CertificateKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

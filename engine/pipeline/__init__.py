@@ -8,6 +8,7 @@ In the order in which data goes round:
 4. :mod:`engine.pipeline.score_listings` - matcher: evidence to confidence.
 5. :mod:`engine.pipeline.match_listings` - routing: automated, review or settled, into the store.
 6. ``engine.review`` - queue and decisions; :mod:`engine.pipeline.random_stream` draws the audits.
+   :mod:`engine.pipeline.live_audit` watches the certificate in them, and suspends it on alarm.
 7. :mod:`engine.pipeline.certify_release` - decisions to matcher, threshold and certificate.
 8. :mod:`engine.pipeline.training_runs` - pairs to a run folder for the trainer, and back.
 9. :mod:`engine.pipeline.release_files` - all of it written as one release;

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.automation.routing import Thresholds, place
-from engine.contracts import Placement, Progress
+from engine.contracts import CertificateKind, Placement, Progress
 from engine.pipeline.score_listings import LoadedRelease, Scores
 from engine.review.priorities import gain_priorities
 from engine.store import Store, UnitOfWork
@@ -17,12 +17,13 @@ from engine.store import Store, UnitOfWork
 _BATCH = 2000
 
 
-def thresholds_of(release: LoadedRelease) -> Thresholds:
-    """What the release's certificates allow."""
+def thresholds_of(release: LoadedRelease, suspended: frozenset[CertificateKind] = frozenset()) -> Thresholds:
+    """What the release's certificates allow, but for the suspended ones."""
     return Thresholds(
         match=release.certificate.threshold if release.certificate else None,
         none=release.none_certificate.threshold if release.none_certificate else None,
         has_matcher=release.matcher is not None,
+        suspended=suspended,
     )
 
 
@@ -32,12 +33,13 @@ def place_rows(
     scores: Scores,
     rows: npt.NDArray[np.int64],
     forget: frozenset[int] = frozenset(),
+    suspended: frozenset[CertificateKind] = frozenset(),
 ) -> list[Placement]:
     """Placements of some rows of ``scores``; the listings to ``forget`` are not settled from memory."""
     ids = scores.listing_ids[rows].tolist()
     keys = uow.listings.text_keys(ids)
     memory = uow.aliases.memory(sorted(set(keys.values())))
-    thresholds = thresholds_of(release)
+    thresholds = thresholds_of(release, suspended)
     return [
         place(
             listing_id,
@@ -79,7 +81,9 @@ def write_placements(
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
         with store.writing() as uow:
-            placements = place_rows(uow, release, scores, batch)
+            # Read in every transaction: an alarm may be raised while this goes on.
+            suspended = uow.live_audits.suspended()
+            placements = place_rows(uow, release, scores, batch, suspended=suspended)
             uow.listings.save_placements(release.id, placements, priorities[batch].tolist())
         yield Progress("routing", min(start + _BATCH, len(rows)), len(rows))
     return len(rows)

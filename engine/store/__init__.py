@@ -4,6 +4,7 @@ SQL lives here and nowhere else; rows never leave, only the DTOs of :mod:`engine
 :mod:`engine.store.results`.
 """
 
+from engine.store.live_audits import AuditOutcome, SampledListing, StoredLiveAudit
 from engine.store.results import (
     Alias,
     DecisionCounts,
@@ -18,11 +19,14 @@ from engine.store.unit_of_work import UnitOfWork
 
 __all__ = [
     "Alias",
+    "AuditOutcome",
     "DecisionCounts",
     "Draw",
     "QueueRow",
     "RouteCounts",
+    "SampledListing",
     "Store",
+    "StoredLiveAudit",
     "StoredPlacement",
     "UnitOfWork",
     "UpsertCounts",

@@ -238,6 +238,10 @@ class Decisions:
         candidates = unpack_candidates(packed or b"")
         return () if candidates == _without_evidence([c.item_id for c in candidates]) else candidates
 
+    def last_number(self) -> int:
+        """The number of the newest decision, undone or not; 0 before the first."""
+        return self._connection.execute(select(func.max(DecisionRow.id))).scalar() or 0
+
     def counts(self) -> DecisionCounts:
         """Decisions in force by stream."""
         rows = self._connection.execute(

@@ -21,6 +21,7 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from engine.store.schema_audits import AuditOutcomeRow, LiveAuditRow
 from engine.store.schema_base import Base, table_of
 from engine.store.schema_ledger import (
     ChampionEventRow,
@@ -34,6 +35,7 @@ from engine.store.schema_ledger import (
 
 __all__ = [
     "AliasRow",
+    "AuditOutcomeRow",
     "Base",
     "CandidateListRow",
     "ChampionEventRow",
@@ -46,6 +48,7 @@ __all__ = [
     "ItemRow",
     "ListingRouteRow",
     "ListingRow",
+    "LiveAuditRow",
     "RateSnapshotRow",
     "RefusedRowRow",
     "ReleaseRow",

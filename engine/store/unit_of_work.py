@@ -14,6 +14,7 @@ from engine.store.feeds import Feeds
 from engine.store.imports import Imports
 from engine.store.items import Items
 from engine.store.listings import Listings
+from engine.store.live_audits import LiveAudits
 from engine.store.releases import Releases
 from engine.store.runs import Runs
 from engine.store.setting_table import Settings
@@ -65,6 +66,11 @@ class UnitOfWork:
     def releases(self) -> Releases:
         """Releases and which of them is the champion."""
         return Releases(self._connection)
+
+    @cached_property
+    def live_audits(self) -> LiveAudits:
+        """The watch over the certificates."""
+        return LiveAudits(self._connection)
 
     @cached_property
     def runs(self) -> Runs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.workspace.auditing import Auditing
 from engine.workspace.checking import doctor
 from engine.workspace.exporting import Exporting
 from engine.workspace.importing import Importing
@@ -11,7 +12,7 @@ from engine.workspace.reviewing import Reviewing
 __all__ = ["Workspace", "doctor"]
 
 
-class Workspace(Importing, Reviewing, Learning, Exporting):
+class Workspace(Importing, Reviewing, Auditing, Learning, Exporting):
     """One folder: database, releases, training runs, backups, logs.
 
     Methods that read may be called from any thread. Methods that write run one transaction each;

@@ -18,6 +18,7 @@ from engine.contracts import (
 )
 from engine.errors import InputError
 from engine.learning.evaluate import held_out, right_items
+from engine.pipeline.audit_report import alarms
 from engine.pipeline.certify_release import Refit, refit
 from engine.pipeline.release_files import ENCODER_FOLDER
 from engine.reporting.automation_rate import automation_rate, counts, coverage, next_steps
@@ -103,6 +104,7 @@ class Automating(Matching):
             champion = uow.releases.champion()
             summary = uow.releases.get(champion) if champion else None
             releases = uow.releases.all()
+            raised = alarms(uow)
         since = current.decisions - summary.decisions if summary else current.decisions
         challenger = next((r.id for r in releases if r.origin == "training" and not r.is_champion), None)
         steps = next_steps(
@@ -124,7 +126,9 @@ class Automating(Matching):
             certificate=summary.certificate if summary else None,
             none_certificate=summary.none_certificate if summary else None,
             decisions_since_certificate=max(0, since),
-            next_steps=steps,
+            next_steps=(*(audit.advice for audit in raised), *steps)[:3],
+            alarms=tuple(audit.advice for audit in raised),
+            suspended=tuple(audit.kind for audit in raised),
         )
 
     def automation_rates(self) -> list[RateSnapshot]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from engine.backends.base_encoder import base_model_folder, ensure_base_encoder
 from engine.contracts import ChangeSet, Counts, Finished, Notice, Placement, Progress, WorkEvent
 from engine.errors import InputError
+from engine.pipeline.live_audit import follow
 from engine.pipeline.match_listings import write_placements
 from engine.pipeline.score_listings import LoadedRelease, score_listings
 from engine.reporting.automation_rate import counts, snapshot
@@ -75,12 +76,14 @@ class Matching(WorkspaceBase):
 
     def _route(
         self, release: LoadedRelease, *, feed_id: int | None = None
-    ) -> Generator[Progress, None, Counts]:
+    ) -> Generator[Progress | Notice, None, Counts]:
         """Score and place; a snapshot of the automation rate at the end."""
         settings = self.settings
         scores = yield from score_listings(
             release, self._shelf.blocks(release.search), shown=settings.shown_candidates
         )
+        for notice in follow(self._store, release, scores):
+            yield Notice(notice)
         yield from write_placements(self._store, release, scores, feed_id=feed_id)
         with self._store.writing() as uow:
             uow.snapshots.add(snapshot(uow, now(), release.id))

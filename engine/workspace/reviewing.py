@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from engine.contracts import (
+    CertificateKind,
     ChangeSet,
     Decision,
     DecisionFileReport,
@@ -14,6 +15,7 @@ from engine.contracts import (
     HistoryEntry,
     Item,
     Listing,
+    Notice,
     Progress,
     QueueEntry,
     QueueOrder,
@@ -22,6 +24,7 @@ from engine.contracts import (
     Verdict,
     WorkEvent,
 )
+from engine.pipeline.live_audit import watch
 from engine.pipeline.random_stream import draw
 from engine.review import decisions as deciding
 from engine.review import queue as queueing
@@ -46,8 +49,11 @@ class Reviewing(WorkspaceBase):
             feed_id = self._feed_id(uow, feed)
             champion = uow.releases.champion()
             summary = uow.releases.get(champion) if champion else None
+            suspended = CertificateKind.MATCH in uow.live_audits.suspended()
         has_matcher = summary is not None and summary.matcher != "none"
         certified = bool(summary and summary.certificate and summary.certificate.threshold is not None)
+        # A suspended certificate is won back by random decisions, as the first one was.
+        certified = certified and not suspended
         if order == QueueOrder.GAIN and not has_matcher:
             # Nothing is known yet: any order but a random one would teach a bias.
             order = QueueOrder.RANDOM
@@ -145,7 +151,10 @@ class Reviewing(WorkspaceBase):
                 champion=uow.releases.champion(),
                 now=now(),
             )
-        return decision, _decided(decision.listing_id)
+            alarm = ChangeSet()
+            if decision.draw_id is not None:
+                alarm = watch(uow, after_decision=decision.id - 1)
+        return decision, _decided(decision.listing_id) | alarm
 
     def decide_identical(self, *, decision_id: int) -> tuple[list[Decision], ChangeSet]:
         """Give the same verdict to every identical waiting listing."""
@@ -158,22 +167,28 @@ class Reviewing(WorkspaceBase):
         yield Progress("reading decisions", 0, 0, file.name)
         rows = deciding.read_decision_file(file)
         with self._store.writing() as uow:
+            before = uow.decisions.last_number()
             report = deciding.decide_rows(
                 uow, rows, reviewer=reviewer, champion=uow.releases.champion(), now=now()
             )
-        yield Finished(report, ChangeSet(decisions=True, routes=True))
+            alarm = watch(uow, after_decision=before)
+        if alarm.certificates:
+            yield Notice("the live audit has suspended a certificate, or given it back: see `alcove audit`")
+        yield Finished(report, ChangeSet(decisions=True, routes=True) | alarm)
 
     def undo(self, decision_id: int | None = None) -> tuple[Decision, ChangeSet]:
         """Take back a decision (the last one by default), with its alias and its candidate list."""
         with self._store.writing() as uow:
             decision = undoing.undo(uow, decision_id)
-        return decision, _decided(decision.listing_id)
+            alarm = watch(uow)
+        return decision, _decided(decision.listing_id) | alarm
 
     def redo(self) -> tuple[Decision, ChangeSet]:
         """Bring back the decision undone last."""
         with self._store.writing() as uow:
             decision = undoing.redo(uow)
-        return decision, _decided(decision.listing_id)
+            alarm = watch(uow)
+        return decision, _decided(decision.listing_id) | alarm
 
     def snooze(self, listing_id: int) -> ChangeSet:
         """Put a listing aside until it is recalled."""

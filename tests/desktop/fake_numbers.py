@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine.contracts import (
+    AuditPoint,
+    AuditReport,
+    AuditState,
     Certificate,
     CertificateKind,
     ColumnMapping,
@@ -14,6 +17,7 @@ from engine.contracts import (
     Gate,
     ImportPreview,
     ImportReport,
+    LiveAudit,
     RateSnapshot,
     RecordKind,
     RefusedRow,
@@ -211,3 +215,48 @@ def import_report(file: Path, kind: RecordKind, feed: str) -> ImportReport:
         refused=_REFUSED,
         refused_total=2,
     )
+
+
+def live_audit(state: AuditState = AuditState.OK, kind: CertificateKind = CertificateKind.MATCH) -> LiveAudit:
+    """140 audits: 3 wrong, or 12 in an alarm."""
+    wrong = 12 if state is AuditState.ALARM else 3
+    at = range(2, 141, 2)
+    share = [1.0 - wrong / 140 * (n / 140) for n in at]
+    advice = {
+        AuditState.OK: "Nothing to do: 3 of 140 audits were wrong, and nothing shows more than 5 %.",
+        AuditState.WATCH: "Fallen from what was certified: review more random listings, or certify again.",
+        AuditState.ALARM: "Suspended: 12 of the last 140 audits were wrong where at most 5 % may be. "
+        "Review 59 random listings, then certify again.",
+    }[state]
+    return LiveAudit(
+        kind=kind,
+        release_id="r0002",
+        opened_at="2026-11-12T16:20:00+00:00",
+        precision=0.95,
+        accepted=124,
+        errors=2,
+        certified_level=0.95,
+        state=state,
+        suspended_at="2026-11-20T10:00:00+00:00" if state is AuditState.ALARM else None,
+        audits=140,
+        wrong=wrong,
+        estimate=1 - wrong / 140,
+        low=0.84,
+        high=0.99,
+        confidence=0.95,
+        fallen_since=None if state is AuditState.OK else 61,
+        since_audits=0 if state is AuditState.OK else 80,
+        since_wrong=0 if state is AuditState.OK else wrong - 1,
+        below=1.0,
+        fallen=1.0,
+        advice=advice,
+        points=tuple(
+            AuditPoint(n, p, max(0.0, p - 2.2 / n**0.6), min(1.0, p + 0.6 / n**0.6))
+            for n, p in zip(at, share, strict=True)
+        ),
+    )
+
+
+def audit_report(workspace: str, champion: str | None) -> AuditReport:
+    one = live_audit()
+    return AuditReport(workspace, champion, (one,), (), one.advice)

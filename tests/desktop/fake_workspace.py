@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.contracts import (
+    AuditReport,
     ChangeSet,
     Comparison,
     Counts,
@@ -32,6 +33,7 @@ from engine.contracts import (
 )
 from engine.errors import StaleChangeError
 from tests.desktop.fake_numbers import (
+    audit_report,
     certificate,
     comparison,
     import_preview,
@@ -160,6 +162,9 @@ class FakeWorkspace(FakeReview):
 
     def risk_coverage(self) -> RiskCoverage:
         return risk_coverage()
+
+    def audit(self) -> AuditReport:
+        return audit_report(str(self.path), self._champion())
 
     # -- learning ------------------------------------------------------------------------------
 

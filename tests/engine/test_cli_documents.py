@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli import documents
+from engine.cli.audit_verbs import audit_document
 from engine.contracts import (
+    AuditPoint,
+    AuditReport,
+    AuditState,
     Candidate,
     CandidateView,
     Certificate,
@@ -21,12 +25,18 @@ from engine.contracts import (
     Decision,
     DecisionFileReport,
     DoctorLine,
+    DriftFinding,
+    DriftMeasure,
+    DriftState,
+    FeedAudit,
+    FeedDrift,
     Flip,
     Gate,
     ImportPreview,
     ImportReport,
     Item,
     Listing,
+    LiveAudit,
     QueueEntry,
     RecordKind,
     RefusedRow,
@@ -83,6 +93,40 @@ RUN = TrainingRun("t0001", "default", 0, "cpu", RunState.FINISHED, 30, "2026-01-
 REFUSED = (RefusedRow(4, "title", "is empty"),)
 ENTRY = QueueEntry(3, "Q3", LISTING.title, "monday", RouteReason.AUDIT, 0.97, 0.4, "random", 11, True)
 CARD = ReviewCard(ENTRY, LISTING, (CandidateView(Candidate(7, 0.97, 0.8, 0.7), ITEM),), {}, 0, "r0001")
+LIVE_AUDIT = LiveAudit(
+    kind=CertificateKind.MATCH,
+    release_id="r0002",
+    opened_at="2026-01-01T00:00:00Z",
+    precision=0.95,
+    accepted=60,
+    errors=1,
+    certified_level=0.923,
+    state=AuditState.ALARM,
+    suspended_at="2026-01-02T00:00:00Z",
+    audits=40,
+    wrong=9,
+    estimate=0.775,
+    low=0.6,
+    high=0.9,
+    confidence=0.95,
+    fallen_since=12,
+    since_audits=29,
+    since_wrong=8,
+    below=120.0,
+    fallen=300.0,
+    advice="Suspended: 8 of the last 29 audits were wrong.",
+    feeds=(FeedAudit("monday", 40, 9),),
+    points=(AuditPoint(40, 0.775, 0.6, 0.9),),
+)
+DRIFT = FeedDrift(
+    "tuesday",
+    300,
+    400,
+    DriftState.DRIFTED,
+    (DriftFinding(DriftMeasure.SIMILARITY, DriftState.DRIFTED, 0.5, 0.8, 0.4, 0.001, "falls"),),
+    "falls",
+)
+AUDIT = AuditReport("/shop", "r0002", (LIVE_AUDIT,), (DRIFT,), LIVE_AUDIT.advice)
 MOMENT = Moment(0.5, 0.4, 0.96, "r0001")
 
 
@@ -101,7 +145,20 @@ def every_document() -> dict[str, Any]:
         1,
     )
     report = ImportReport(RecordKind.LISTINGS, "monday", "feed.csv", 2, 1, 0, 0, REFUSED, 1)
-    status = Status("/shop", False, COUNTS, 0.5, 0.6, "r0001", CERTIFICATE, CERTIFICATE, 3, ("review 20",))
+    status = Status(
+        "/shop",
+        False,
+        COUNTS,
+        0.5,
+        0.6,
+        "r0001",
+        CERTIFICATE,
+        CERTIFICATE,
+        3,
+        ("review 20",),
+        ("Suspended: 8 of the last 29 audits were wrong.",),
+        (CertificateKind.MATCH,),
+    )
     demo = DemoReport(Path("/shop"), 5, 10, 4, MOMENT, MOMENT, True, (), Path("/shop/demo/before_after.png"))
     return {
         "status": documents.status_document(status),
@@ -112,6 +169,7 @@ def every_document() -> dict[str, Any]:
         "decide": documents.decision_file_document(DecisionFileReport(2, 1, 0, ((2, "no such listing"),))),
         "undo": documents.decision_document(decision, LISTING, ITEM),
         "certify, promote, rollback": documents.release_document(RELEASE),
+        "audit": audit_document(AUDIT),
         "evaluate": documents.comparison_document(COMPARISON),
         "train": documents.training_document(RUN, RELEASE, COMPARISON),
         "demo": demo.document(),

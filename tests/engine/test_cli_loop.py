@@ -93,6 +93,10 @@ def test_that_the_loop_closes(shop: Path, answers: dict[str, str], tmp_path: Pat
     assert status["counts"]["decisions"] == 160
     assert status["counts"]["random_decisions"] > 0
     assert status["champion"] == certified["release"]
+    audited = alcove("audit", shop)
+    assert audited["champion"] == certified["release"]
+    assert [feed["feed"] for feed in audited["drift"]] == ["monday"]
+    assert audited["next_step"]
 
     trained = alcove("train", shop, "--recipe", "quick", "--device", "cpu")
     challenger = trained["release"]["release"]
@@ -216,6 +220,7 @@ def test_that_verbs_print_tables_without_json(shop: Path, capsys: pytest.Capture
         ("status",),
         ("match",),
         ("certify",),
+        ("audit",),
         ("train",),
         ("rollback",),
         ("promote", "r0009"),
@@ -239,7 +244,7 @@ def test_that_wrong_input_on_an_empty_workspace_is_one_line(
     verb, *rest = arguments
     exit_code = run([verb, "shop", *rest])
     shown = capsys.readouterr()
-    if verb == "status":
+    if verb in {"status", "audit"}:
         assert exit_code == 0
     else:
         assert exit_code in {1, 2}, shown.err

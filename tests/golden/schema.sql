@@ -17,6 +17,21 @@ CREATE TABLE alias (
     CONSTRAINT uq_alias_decision_id UNIQUE (decision_id)
 );
 
+CREATE TABLE audit_outcome (
+    decision_id INTEGER NOT NULL,
+    live_audit_id INTEGER NOT NULL,
+    draw_id INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    release_id VARCHAR,
+    item_id INTEGER,
+    confidence DOUBLE NOT NULL,
+    "right" INTEGER NOT NULL,
+    CONSTRAINT pk_audit_outcome PRIMARY KEY (decision_id),
+    CONSTRAINT fk_audit_outcome_decision_id FOREIGN KEY(decision_id) REFERENCES decision (id),
+    CONSTRAINT fk_audit_outcome_live_audit_id FOREIGN KEY(live_audit_id) REFERENCES live_audit (id),
+    CONSTRAINT fk_audit_outcome_draw_id FOREIGN KEY(draw_id) REFERENCES draw (id)
+);
+
 CREATE TABLE candidate_list (
     listing_id INTEGER NOT NULL,
     candidates BLOB NOT NULL,
@@ -206,6 +221,25 @@ CREATE TABLE listing_route (
     CONSTRAINT fk_listing_route_listing_id FOREIGN KEY(listing_id) REFERENCES listing (id)
 );
 
+CREATE TABLE live_audit (
+    id INTEGER NOT NULL,
+    kind VARCHAR NOT NULL,
+    release_id VARCHAR NOT NULL,
+    opened_at VARCHAR NOT NULL,
+    precision DOUBLE NOT NULL,
+    accepted INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    choice INTEGER NOT NULL,
+    draws_before INTEGER NOT NULL,
+    suspended_at VARCHAR,
+    suspended_after INTEGER,
+    suspended_release VARCHAR,
+    attempts INTEGER DEFAULT 0 NOT NULL,
+    CONSTRAINT pk_live_audit PRIMARY KEY (id),
+    CONSTRAINT ck_live_audit_kind CHECK (kind IN ('match', 'none')),
+    CONSTRAINT fk_live_audit_release_id FOREIGN KEY(release_id) REFERENCES release (id)
+);
+
 CREATE TABLE rate_snapshot (
     id INTEGER NOT NULL,
     at VARCHAR NOT NULL,
@@ -276,6 +310,10 @@ CREATE TABLE training_run (
 CREATE INDEX ix_alias_item_id ON alias (item_id);
 
 CREATE INDEX ix_alias_text_key ON alias (text_key);
+
+CREATE INDEX ix_audit_outcome_draw_id ON audit_outcome (draw_id);
+
+CREATE INDEX ix_audit_outcome_live_audit_id_position ON audit_outcome (live_audit_id, position);
 
 CREATE INDEX ix_decision_event_decision_id ON decision_event (decision_id);
 
