@@ -31,6 +31,7 @@ from engine.store.schema_ledger import (
     SettingRow,
     TrainingRunRow,
 )
+from engine.store.schema_traits import ListingTraitRow
 
 __all__ = [
     "AliasRow",
@@ -46,6 +47,7 @@ __all__ = [
     "ItemRow",
     "ListingRouteRow",
     "ListingRow",
+    "ListingTraitRow",
     "RateSnapshotRow",
     "RefusedRowRow",
     "ReleaseRow",

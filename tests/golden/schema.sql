@@ -206,6 +206,16 @@ CREATE TABLE listing_route (
     CONSTRAINT fk_listing_route_listing_id FOREIGN KEY(listing_id) REFERENCES listing (id)
 );
 
+CREATE TABLE listing_trait (
+    listing_id INTEGER NOT NULL,
+    brand VARCHAR NOT NULL,
+    category VARCHAR NOT NULL,
+    pack INTEGER NOT NULL,
+    model_code INTEGER NOT NULL,
+    CONSTRAINT pk_listing_trait PRIMARY KEY (listing_id),
+    CONSTRAINT fk_listing_trait_listing_id FOREIGN KEY(listing_id) REFERENCES listing (id)
+);
+
 CREATE TABLE rate_snapshot (
     id INTEGER NOT NULL,
     at VARCHAR NOT NULL,
