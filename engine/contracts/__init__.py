@@ -49,6 +49,14 @@ from engine.contracts.releases import (
     TrainingRun,
 )
 from engine.contracts.reports import Counts, DoctorLine, RateSnapshot, RiskCoverage, Status
+from engine.contracts.segments import (
+    CostPoint,
+    CostReport,
+    Estimate,
+    Segment,
+    SegmentGrouping,
+    SegmentReport,
+)
 
 __all__ = [
     "ANSWERING_VERDICTS",
@@ -63,10 +71,13 @@ __all__ = [
     "ChangeSet",
     "ColumnMapping",
     "Comparison",
+    "CostPoint",
+    "CostReport",
     "Counts",
     "Decision",
     "DecisionFileReport",
     "DoctorLine",
+    "Estimate",
     "FeedSummary",
     "Finished",
     "Flip",
@@ -94,6 +105,9 @@ __all__ = [
     "Route",
     "RouteReason",
     "RunState",
+    "Segment",
+    "SegmentGrouping",
+    "SegmentReport",
     "Status",
     "Stream",
     "TableFormat",

@@ -1,0 +1,239 @@
+"""Counts of listings by segment, and the answered draws that say how right they are.
+
+One grouped statement for each grouping, over ``listing_route`` and ``listing_trait`` side by side in the
+order of listings: no title, no description and no candidate list is read, except the candidate lists of
+the audits themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, select
+
+from engine.store.packing import is_in, unpack_candidates
+from engine.store.schema import ListingRow
+
+#: What listings can be grouped by, each in a statement of its own; ``popularity`` gives one group for
+#: each number of listings that share an item, ``form`` one for each feed, pack or not, model code or not.
+SegmentKey = Literal["brand", "category", "popularity", "form"]
+
+_KEYS: dict[SegmentKey, str] = {
+    "brand": "t.brand",
+    "category": "t.category",
+    "popularity": "coalesce(s.shared, 0)",
+    "form": "r.feed_id * 4 + t.pack * 2 + t.model_code",
+}
+#: Listings by item; a listing without one (no candidate, or "not in catalogue") shares nothing.
+_SHARED = (
+    "WITH s AS MATERIALIZED (SELECT item_id, count(*) AS shared FROM listing_route"
+    " WHERE item_id IS NOT NULL GROUP BY item_id) "
+)
+_ALONE = "r.route = 'automated' OR (r.route = 'settled' AND r.reason = 'memory')"
+#: The reserve's matched listings are what draws are made from; decided ones stay part of it.
+_RESERVE = "r.reserve = 1 AND r.machine_route IS NOT NULL"
+_COUNTED = f"""
+    count(*),
+    sum({_ALONE}),
+    sum(r.route = 'automated' AND r.reason <> 'not_in_catalogue'),
+    sum(r.machine_route IS NOT NULL AND r.decided = 0),
+    sum({_RESERVE}),
+    sum({_RESERVE} AND r.inclusion > 0),
+    min(CASE WHEN {_RESERVE} AND r.inclusion > 0 THEN r.inclusion END),
+    sum({_RESERVE} AND r.confidence >= ?1),
+    sum({_RESERVE} AND r.confidence >= ?1 AND r.inclusion > 0),
+    min(CASE WHEN {_RESERVE} AND r.confidence >= ?1 AND r.inclusion > 0 THEN r.inclusion END),
+    min(r.listing_id)"""
+#: A threshold that no confidence reaches.
+_NOTHING = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveCounts:
+    """A part of the reserve: its listings, those that could have been drawn, the rarest one's chance.
+
+    ``least_inclusion`` is the smallest inclusion probability above 0; None where nothing was drawn from.
+    """
+
+    listings: int
+    reached: int
+    least_inclusion: float | None
+
+    def __add__(self, other: ReserveCounts) -> ReserveCounts:
+        both = [part.least_inclusion for part in (self, other) if part.least_inclusion is not None]
+        return ReserveCounts(
+            self.listings + other.listings, self.reached + other.reached, min(both, default=None)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentCounts:
+    """One group. ``alone`` are settled without a person, ``open`` placed by the machine and undecided.
+
+    ``accepted`` is the part of the reserve at or above the threshold. ``first_listing`` is a listing of
+    the group, to show how it spells what it is grouped by.
+    """
+
+    key: str | int
+    listings: int
+    alone: int
+    automated_matches: int
+    open: int
+    reserve: ReserveCounts
+    accepted: ReserveCounts
+    first_listing: int
+
+    def __add__(self, other: SegmentCounts) -> SegmentCounts:
+        """Two groups as one, under the key of the first."""
+        return SegmentCounts(
+            key=self.key,
+            listings=self.listings + other.listings,
+            alone=self.alone + other.alone,
+            automated_matches=self.automated_matches + other.automated_matches,
+            open=self.open + other.open,
+            reserve=self.reserve + other.reserve,
+            accepted=self.accepted + other.accepted,
+            first_listing=min(self.first_listing, other.first_listing),
+        )
+
+
+def form_of(key: int) -> tuple[int, int, int]:
+    """The feed, whether a pack, and whether with a model code, of a group of ``form``."""
+    return key // 4, key // 2 % 2, key % 2
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """An answered draw of the random stream, in force, on a listing that could have been drawn.
+
+    ``best_item`` is the machine's best candidate, 0 for none; ``confirmed_item`` the reviewer's match, 0
+    where the verdict is another. ``shared`` counts the listings with the same item.
+    """
+
+    listing_id: int
+    feed: int
+    brand: str
+    category: str
+    pack: int
+    model_code: int
+    shared: int
+    confidence: float
+    similarity: float
+    inclusion: float
+    verdict: str
+    best_item: int
+    nearest_item: int
+    confirmed_item: int
+
+
+@dataclass(frozen=True, slots=True)
+class InclusionLevel:
+    """Matched reserve listings with one inclusion probability, and the highest confidence among them."""
+
+    inclusion: float
+    listings: int
+    highest_confidence: float
+
+
+class Segments:
+    """Listings and audits by segment."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def counts(
+        self, key: SegmentKey, threshold: float | None, most: int | None = None
+    ) -> list[SegmentCounts]:
+        """Groups by number of listings, largest first; at most ``most`` of them.
+
+        Args:
+            key: what to group by.
+            threshold: of the certificate, None where nothing is certified.
+            most: the most groups to return; None for all.
+        """
+        shared = key == "popularity"
+        join = " LEFT JOIN s ON s.item_id = r.item_id" if shared else ""
+        if not shared:
+            join = " JOIN listing_trait t ON t.listing_id = r.listing_id"
+        rows = self._connection.exec_driver_sql(
+            f"{_SHARED if shared else ''}SELECT {_KEYS[key]}, {_COUNTED} FROM listing_route r{join}"
+            " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?2",
+            (_NOTHING if threshold is None else threshold, -1 if most is None else most),
+        )
+        return [_counts_of(row) for row in rows]
+
+    def distinct(self, key: SegmentKey) -> int:
+        """How many different brands or categories there are."""
+        if key not in ("brand", "category"):
+            raise ValueError(f"only brands and categories are counted, not {key}")
+        return int(
+            self._connection.exec_driver_sql(f"SELECT count(DISTINCT {key}) FROM listing_trait").scalar_one()
+        )
+
+    def spellings(self, key: SegmentKey, listing_ids: list[int]) -> dict[int, str]:
+        """Brand or category of some listings as their feeds spell it."""
+        column = ListingRow.brand if key == "brand" else ListingRow.category
+        rows = self._connection.execute(
+            select(ListingRow.id, column).where(is_in(ListingRow.id, listing_ids))
+        )
+        return {id_: " ".join(text.split()) for id_, text in rows}
+
+    def audits(self) -> list[AuditRow]:
+        """The answered draws, by listing. Their own candidate lists are read: a few thousand at most."""
+        rows = self._connection.exec_driver_sql(
+            f"""{_SHARED}
+            SELECT r.listing_id, r.feed_id, t.brand, t.category, t.pack, t.model_code, coalesce(s.shared, 0),
+                r.confidence, r.inclusion, d.verdict, d.item_id, c.candidates
+            FROM decision_state ds
+            JOIN decision d ON d.id = ds.decision_id
+            JOIN listing_route r ON r.listing_id = ds.listing_id
+            JOIN listing_trait t ON t.listing_id = ds.listing_id
+            LEFT JOIN candidate_list c ON c.listing_id = ds.listing_id
+            LEFT JOIN s ON s.item_id = r.item_id
+            WHERE ds.state = 'in_force' AND ds.stream = 'random' AND d.draw_id IS NOT NULL
+                AND {_RESERVE} AND r.inclusion > 0
+            ORDER BY r.listing_id"""
+        )
+        return [_audit_of(tuple(row)) for row in rows]
+
+    def inclusion_levels(self) -> list[InclusionLevel]:
+        """The matched reserve of every feed that was drawn from, by inclusion probability, rarest first."""
+        rows = self._connection.exec_driver_sql(
+            f"""SELECT r.inclusion, count(*), max(r.confidence) FROM listing_route r
+            WHERE {_RESERVE} AND r.feed_id IN
+                (SELECT DISTINCT feed_id FROM listing_route WHERE reserve = 1 AND inclusion > 0)
+            GROUP BY r.inclusion ORDER BY r.inclusion"""
+        )
+        return [InclusionLevel(*row) for row in rows]
+
+
+def _counts_of(row: Any) -> SegmentCounts:  # noqa: ANN401
+    key, listings, alone, matches, open_, *reserve = row
+    total, reached, least, accepted, accepted_reached, accepted_least, first = reserve
+    return SegmentCounts(
+        key=key,
+        listings=listings,
+        alone=alone or 0,
+        automated_matches=matches or 0,
+        open=open_ or 0,
+        reserve=ReserveCounts(total or 0, reached or 0, least),
+        accepted=ReserveCounts(accepted or 0, accepted_reached or 0, accepted_least),
+        first_listing=first,
+    )
+
+
+def _audit_of(row: tuple[Any, ...]) -> AuditRow:
+    *named, confidence, inclusion, verdict, item, packed = row
+    candidates = unpack_candidates(packed or b"")
+    nearest = max(candidates, key=lambda candidate: candidate.similarity, default=None)
+    return AuditRow(
+        *named,
+        confidence=confidence if confidence is not None else 0.0,
+        similarity=nearest.similarity if nearest else 0.0,
+        inclusion=inclusion,
+        verdict=verdict,
+        best_item=candidates[0].item_id if candidates else 0,
+        nearest_item=nearest.item_id if nearest else 0,
+        confirmed_item=item if verdict == "match" and item else 0,
+    )
