@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.contracts import Segment, SegmentGrouping, SegmentReport
-from engine.reporting.weighted import LEAST_AUDITS, LEVEL, Interval, estimate, share_interval
-from engine.store.segments import AuditRow, ReserveCounts, SegmentCounts, form_of
+from engine.reporting.weighted import LEAST_AUDITS, LEVEL, Interval, Reach, estimate, share_interval
+from engine.store.segments import AuditRow, ReserveCounts, SegmentCounts, SegmentKey, form_of
 
 if TYPE_CHECKING:
     from engine.store import UnitOfWork
@@ -42,9 +42,15 @@ class _Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Audits:
-    """The audits as arrays, [n] each."""
+    """The audits as arrays, [n] each.
+
+    ``reach`` is the inclusion probability from which audits are used where the segment's listings are
+    meant, ``accepted_reach`` where those that are automated are.
+    """
 
     rows: Sequence[AuditRow]
+    reach: float
+    accepted_reach: float
     inclusion: npt.NDArray[np.float64]
     right: npt.NDArray[np.bool_]
     accepted: npt.NDArray[np.bool_]
@@ -66,12 +72,18 @@ def segment_report(uow: UnitOfWork, *, most: int = MOST_SEGMENTS) -> SegmentRepo
     threshold = certificate.threshold if certificate else None
     promise = certificate.precision if certificate and threshold is not None else None
     audits = _audits(uow, threshold)
-    forms = uow.segments.counts("form", threshold)
+
+    def counts(key: SegmentKey, most: int | None = None) -> list[SegmentCounts]:
+        return uow.segments.counts(
+            key, threshold, most, reach=audits.reach, accepted_reach=audits.accepted_reach
+        )
+
+    forms = counts("form")
     groupings = [
-        ("brand", "Brand", *_named(uow, audits, "brand", forms, threshold, most)),
-        ("category", "Category", *_named(uow, audits, "category", forms, threshold, most)),
+        ("brand", "Brand", *_named(uow, audits, "brand", forms, counts("brand", most))),
+        ("category", "Category", *_named(uow, audits, "category", forms, counts("category", most))),
         ("feed", "Feed", *_feeds(uow, audits, forms, most)),
-        ("popularity", "Listings that share the item", *_popularity(uow, audits, threshold)),
+        ("popularity", "Listings that share the item", *_popularity(audits, counts("popularity"))),
         ("pack", "Pack or single", *_forms(audits, forms, 1, ("single", "pack"))),
         ("model_code", "Model code in the title", *_forms(audits, forms, 2, ("without", "with"))),
     ]
@@ -101,10 +113,14 @@ def segment_report(uow: UnitOfWork, *, most: int = MOST_SEGMENTS) -> SegmentRepo
 def _audits(uow: UnitOfWork, threshold: float | None) -> _Audits:
     rows = uow.segments.audits()
     confidence = np.asarray([row.confidence for row in rows], dtype=np.float64)
+    inclusion = np.asarray([row.inclusion for row in rows], dtype=np.float64)
+    reach = Reach(*uow.segments.reserve(), confidence, inclusion)
     right = [row.confirmed_item > 0 and row.confirmed_item == row.best_item for row in rows]
     return _Audits(
         rows=rows,
-        inclusion=np.asarray([row.inclusion for row in rows], dtype=np.float64),
+        reach=reach.above(-np.inf).level,
+        accepted_reach=0.0 if threshold is None else reach.above(threshold).level,
+        inclusion=inclusion,
         right=np.asarray(right, dtype=bool),
         accepted=confidence >= (np.inf if threshold is None else threshold),
     )
@@ -118,11 +134,9 @@ def _named(
     audits: _Audits,
     key: Literal["brand", "category"],
     forms: Sequence[SegmentCounts],
-    threshold: float | None,
-    most: int,
+    largest: Sequence[SegmentCounts],
 ) -> tuple[int, list[_Group]]:
     """The largest brands or categories by name, and the others together."""
-    largest = uow.segments.counts(key, threshold, most)
     spelled = uow.segments.spellings(key, [counts.first_listing for counts in largest])
     groups = [
         _Group(
@@ -172,16 +186,12 @@ def _rest(whole: SegmentCounts, groups: Sequence[_Group], distinct: int) -> list
 
 
 def _less(whole: ReserveCounts, part: ReserveCounts) -> ReserveCounts:
-    return ReserveCounts(
-        whole.listings - part.listings, whole.reached - part.reached, whole.least_inclusion
-    )
+    return ReserveCounts(whole.listings - part.listings, whole.reached - part.reached, whole.least_inclusion)
 
 
-def _popularity(
-    uow: UnitOfWork, audits: _Audits, threshold: float | None
-) -> tuple[int, list[_Group]]:
+def _popularity(audits: _Audits, sizes: Sequence[SegmentCounts]) -> tuple[int, list[_Group]]:
     """Tenths of the listings by how many listings share their item; equal numbers stay together."""
-    sizes = sorted(uow.segments.counts("popularity", threshold), key=lambda counts: int(counts.key))
+    sizes = sorted(sizes, key=lambda counts: int(counts.key))
     without = [counts for counts in sizes if counts.key == 0]
     sizes = [counts for counts in sizes if counts.key != 0]
     total = sum(counts.listings for counts in sizes)
@@ -230,21 +240,22 @@ def _sum(counts: Sequence[SegmentCounts]) -> SegmentCounts:
 
 def _segment(group: _Group, audits: _Audits) -> Segment:
     counts = group.counts
-    of_right = group.audits & audits.right
+    of_right = group.audits & audits.right & (audits.inclusion >= audits.reach)
+    accepted = group.audits & audits.accepted & (audits.inclusion >= audits.accepted_reach)
     return Segment(
         name=group.name,
         listings=counts.listings,
         automation_rate=counts.alone / counts.listings if counts.listings else 0.0,
         coverage=counts.automated_matches / counts.listings if counts.listings else 0.0,
         automated_of_right=estimate(_automated_of_right(group, audits), int(of_right.sum())),
-        precision=estimate(_precision(group, audits, LEVEL), int((group.audits & audits.accepted).sum())),
+        precision=estimate(_precision(group, audits, LEVEL), int(accepted.sum())),
         starved=False,
         below_promise=False,
     )
 
 
 def _precision(group: _Group, audits: _Audits, level: float) -> Interval:
-    mine = group.audits & audits.accepted
+    mine = group.audits & audits.accepted & (audits.inclusion >= audits.accepted_reach)
     part = group.counts.accepted
     return share_interval(
         audits.right[mine],
@@ -257,7 +268,8 @@ def _precision(group: _Group, audits: _Audits, level: float) -> Interval:
 
 def _automated_of_right(group: _Group, audits: _Audits) -> Interval:
     """Share of the right that are automated; what could not be drawn may be right and left out, or not."""
-    mine = group.audits & audits.right
+    used = group.audits & (audits.inclusion >= audits.reach)
+    mine = used & audits.right
     part = group.counts.reserve
     plain = share_interval(
         audits.accepted[mine], audits.inclusion[mine], level=LEVEL, least_inclusion=part.least_inclusion
@@ -266,7 +278,7 @@ def _automated_of_right(group: _Group, audits: _Audits) -> Interval:
     if not missing or plain.method == "none":
         return plain
     weight = 1 / audits.inclusion
-    answered = float(weight[group.audits].sum())
+    answered = float(weight[used].sum())
     right = part.reached * float(weight[mine].sum()) / answered
     low, high = plain.low * right / (right + missing), (plain.high * right + missing) / (right + missing)
     return Interval(plain.share, low, high, plain.method)
@@ -295,10 +307,11 @@ def _starved(groups: Sequence[SegmentCounts], whole: SegmentCounts) -> list[bool
 
 
 def _below_promise(groups: Sequence[_Group], audits: _Audits, promise: float | None) -> list[bool]:
-    """Groups whose precision lies below the promise for all its interval allows, corrected for their number."""
+    """Groups whose interval of precision, corrected for their number, lies below the promise."""
     if promise is None:
         return [False] * len(groups)
-    judged = [int((group.audits & audits.accepted).sum()) >= LEAST_AUDITS for group in groups]
+    used = audits.accepted & (audits.inclusion >= audits.accepted_reach)
+    judged = [int((group.audits & used).sum()) >= LEAST_AUDITS for group in groups]
     level = 1 - 2 * FALSE_FLAGS / max(1, sum(judged))
     return [
         enough and _precision(group, audits, max(LEVEL, level)).high < promise

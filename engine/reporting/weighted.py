@@ -3,13 +3,17 @@
 An audit stands for 1 / inclusion listings. Where every listing had the same chance of being drawn, the
 audits are a simple random sample and the interval is the exact one of Clopper and Pearson. Where the
 chances differ no exact interval is known; the one of Fay and Feuer (Statistics in Medicine 16, 1997)
-for a weighted sum of Poisson counts keeps its level in every case they and others tried. It is wide
-where it has to be: the listing that was least likely to be drawn, drawn or not, sets how much an unseen
-error may weigh.
+for a weighted sum of Poisson counts keeps its level in every case they and others tried. The listing
+that was least likely to be drawn, drawn or not, sets how much an unseen error may weigh.
+
+So that a handful of listings that were hardly ever drawn from do not spoil everything, a report sets
+them apart: from some inclusion probability down they count as not reached, right or wrong as may be,
+and audits of them are left out. :class:`Reach` picks that probability without looking at an answer.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +28,73 @@ LEVEL = 0.9
 LEAST_AUDITS = 10
 #: Inclusion probabilities that differ by less than this, relatively, are the same.
 _SAME = 1e-6
+#: Shares of the audits that are given up at most where a level is picked.
+_LEVELS = (0.0, 0.02, 0.05, 0.1, 0.25, 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class ReachedPart:
+    """Listings above a threshold: from which inclusion probability on audits reach them, and how well.
+
+    ``unreached`` is the share of them below that probability, ``least_inclusion`` the smallest
+    probability of the others; None where audits reach none.
+    """
+
+    level: float
+    unreached: float
+    least_inclusion: float | None
+
+
+class Reach:
+    """How far audits reach into the listings they were drawn from.
+
+    Args:
+        confidence: [m] of every listing that might have been drawn.
+        inclusion: [m] the probability with which each would have been drawn, 0 for never.
+        audited_confidence: [n] of the audits.
+        audited_inclusion: [n] the same of the audits.
+    """
+
+    def __init__(
+        self,
+        confidence: npt.NDArray[np.float64],
+        inclusion: npt.NDArray[np.float64],
+        audited_confidence: npt.NDArray[np.float64],
+        audited_inclusion: npt.NDArray[np.float64],
+    ) -> None:
+        order = np.argsort(-confidence, kind="stable")
+        self._confidence, inclusion = confidence[order], inclusion[order]
+        self._audited_confidence, self._audited_inclusion = audited_confidence, audited_inclusion
+        chances = audited_inclusion if audited_inclusion.size else np.ones(1)
+        self._levels = np.unique(np.quantile(chances, _LEVELS, method="lower")) * (1 - _SAME)
+        self._reached = [np.cumsum(inclusion >= level) for level in self._levels]
+        self._least = [
+            np.minimum.accumulate(np.where(inclusion >= level, inclusion, np.inf)) for level in self._levels
+        ]
+
+    def coverage(self, thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The share of listings at or above each threshold: [t]."""
+        above = np.searchsorted(-self._confidence, -thresholds, side="right")
+        return np.asarray(above / max(1, self._confidence.size))
+
+    def above(self, threshold: float) -> ReachedPart:
+        """The level that leaves least in doubt at and above a threshold."""
+        listings = int(np.searchsorted(-self._confidence, -threshold, side="right"))
+        mine = self._audited_inclusion[self._audited_confidence >= threshold]
+        best, least_doubt = ReachedPart(0.0, 1.0, None), np.inf
+        if not listings:
+            return ReachedPart(0.0, 0.0, None)
+        for level, reached, least in zip(self._levels, self._reached, self._least, strict=True):
+            used = mine[mine >= level]
+            if not used.size or not reached[listings - 1]:
+                continue
+            unreached = 1 - float(reached[listings - 1]) / listings
+            rarest = float(least[listings - 1])
+            # Where no error is seen, the bound is three of the heaviest weights.
+            doubt = unreached + (1 - unreached) * 3 / rarest / float((1 / used).sum())
+            if doubt < least_doubt:
+                best, least_doubt = ReachedPart(float(level), unreached, rarest), doubt
+        return best
 
 
 class Interval(NamedTuple):
@@ -113,7 +184,9 @@ def fay_feuer(weights: npt.NDArray[np.float64], heaviest: float, level: float) -
 def estimate(interval: Interval, audits: int, least: int = LEAST_AUDITS) -> Estimate:
     """An interval as what a report says: words instead of a share where audits are few."""
     if audits < least:
-        said = "no audits yet" if not audits else f"too few to say: {audits} audit{'' if audits == 1 else 's'}"
+        said = (
+            "no audits yet" if not audits else f"too few to say: {audits} audit{'' if audits == 1 else 's'}"
+        )
         share = None
     else:
         share = interval.share

@@ -66,9 +66,7 @@ class Listings(ListingPlacements, ListingQueue, ListingReserve):
                         for id_, entry in zip(added, new, strict=True)
                     ],
                 )
-                keep_traits(
-                    self._connection, zip(added, (entry.record for entry in new), strict=True)
-                )
+                keep_traits(self._connection, zip(added, (entry.record for entry in new), strict=True))
             if changed:
                 self._update(changed, at)
             counts += UpsertCounts(len(new), len(changed), len(chunk) - len(new) - len(changed))

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
 from engine.store.packing import is_in, unpack_candidates
@@ -39,21 +41,24 @@ _COUNTED = f"""
     sum(r.route = 'automated' AND r.reason <> 'not_in_catalogue'),
     sum(r.machine_route IS NOT NULL AND r.decided = 0),
     sum({_RESERVE}),
-    sum({_RESERVE} AND r.inclusion > 0),
-    min(CASE WHEN {_RESERVE} AND r.inclusion > 0 THEN r.inclusion END),
+    sum({_RESERVE} AND r.inclusion >= ?3),
+    min(CASE WHEN {_RESERVE} AND r.inclusion >= ?3 THEN r.inclusion END),
     sum({_RESERVE} AND r.confidence >= ?1),
-    sum({_RESERVE} AND r.confidence >= ?1 AND r.inclusion > 0),
-    min(CASE WHEN {_RESERVE} AND r.confidence >= ?1 AND r.inclusion > 0 THEN r.inclusion END),
+    sum({_RESERVE} AND r.confidence >= ?1 AND r.inclusion >= ?4),
+    min(CASE WHEN {_RESERVE} AND r.confidence >= ?1 AND r.inclusion >= ?4 THEN r.inclusion END),
     min(r.listing_id)"""
 #: A threshold that no confidence reaches.
 _NOTHING = 2.0
+#: The least inclusion probability that is one.
+_HARDLY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class ReserveCounts:
-    """A part of the reserve: its listings, those that could have been drawn, the rarest one's chance.
+    """A part of the reserve: its listings, those that audits reach, and the rarest chance among these.
 
-    ``least_inclusion`` is the smallest inclusion probability above 0; None where nothing was drawn from.
+    ``reached`` have at least the asked-for inclusion probability, ``least_inclusion`` is the smallest
+    of theirs; None where there are none.
     """
 
     listings: int
@@ -127,15 +132,6 @@ class AuditRow:
     confirmed_item: int
 
 
-@dataclass(frozen=True, slots=True)
-class InclusionLevel:
-    """Matched reserve listings with one inclusion probability, and the highest confidence among them."""
-
-    inclusion: float
-    listings: int
-    highest_confidence: float
-
-
 class Segments:
     """Listings and audits by segment."""
 
@@ -143,7 +139,13 @@ class Segments:
         self._connection = connection
 
     def counts(
-        self, key: SegmentKey, threshold: float | None, most: int | None = None
+        self,
+        key: SegmentKey,
+        threshold: float | None,
+        most: int | None = None,
+        *,
+        reach: float = 0.0,
+        accepted_reach: float = 0.0,
     ) -> list[SegmentCounts]:
         """Groups by number of listings, largest first; at most ``most`` of them.
 
@@ -151,6 +153,8 @@ class Segments:
             key: what to group by.
             threshold: of the certificate, None where nothing is certified.
             most: the most groups to return; None for all.
+            reach: reserve listings count as reached from this inclusion probability on (0: above 0).
+            accepted_reach: the same among those at or above the threshold.
         """
         shared = key == "popularity"
         join = " LEFT JOIN s ON s.item_id = r.item_id" if shared else ""
@@ -159,7 +163,12 @@ class Segments:
         rows = self._connection.exec_driver_sql(
             f"{_SHARED if shared else ''}SELECT {_KEYS[key]}, {_COUNTED} FROM listing_route r{join}"
             " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?2",
-            (_NOTHING if threshold is None else threshold, -1 if most is None else most),
+            (
+                _NOTHING if threshold is None else threshold,
+                -1 if most is None else most,
+                max(reach, _HARDLY),
+                max(accepted_reach, _HARDLY),
+            ),
         )
         return [_counts_of(row) for row in rows]
 
@@ -197,15 +206,14 @@ class Segments:
         )
         return [_audit_of(tuple(row)) for row in rows]
 
-    def inclusion_levels(self) -> list[InclusionLevel]:
-        """The matched reserve of every feed that was drawn from, by inclusion probability, rarest first."""
+    def reserve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Confidence and inclusion probability of the matched reserve of every feed drawn from."""
         rows = self._connection.exec_driver_sql(
-            f"""SELECT r.inclusion, count(*), max(r.confidence) FROM listing_route r
-            WHERE {_RESERVE} AND r.feed_id IN
-                (SELECT DISTINCT feed_id FROM listing_route WHERE reserve = 1 AND inclusion > 0)
-            GROUP BY r.inclusion ORDER BY r.inclusion"""
-        )
-        return [InclusionLevel(*row) for row in rows]
+            f"""SELECT r.confidence, r.inclusion FROM listing_route r WHERE {_RESERVE} AND r.feed_id IN
+                (SELECT DISTINCT feed_id FROM listing_route WHERE reserve = 1 AND inclusion > 0)"""
+        ).all()
+        values = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, 2)
+        return values[:, 0], values[:, 1]
 
 
 def _counts_of(row: Any) -> SegmentCounts:  # noqa: ANN401
@@ -224,11 +232,17 @@ def _counts_of(row: Any) -> SegmentCounts:  # noqa: ANN401
 
 
 def _audit_of(row: tuple[Any, ...]) -> AuditRow:
-    *named, confidence, inclusion, verdict, item, packed = row
+    id_, feed, brand, category, pack, model_code, shared, confidence, inclusion, verdict, item, packed = row
     candidates = unpack_candidates(packed or b"")
     nearest = max(candidates, key=lambda candidate: candidate.similarity, default=None)
     return AuditRow(
-        *named,
+        listing_id=id_,
+        feed=feed,
+        brand=brand,
+        category=category,
+        pack=pack,
+        model_code=model_code,
+        shared=shared,
         confidence=confidence if confidence is not None else 0.0,
         similarity=nearest.similarity if nearest else 0.0,
         inclusion=inclusion,
