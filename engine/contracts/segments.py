@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class Estimate:
     """A share that audits say something about, always with its interval.
 
-    ``share`` is None where too few ``audits`` were made to name one; ``said`` are the words for it in
-    either case. ``low`` and ``high`` bound it with the report's level of confidence; ``method`` is
-    ``exact`` (Clopper-Pearson), ``weighted`` (Fay-Feuer) or ``none``.
+    ``share`` is None where too few ``audits`` were made to name one, or where its interval says next to
+    nothing; ``said`` are the words in every case. ``low`` and ``high`` bound it with the report's level
+    of confidence; ``method`` is ``exact`` (Clopper-Pearson), ``weighted`` (Fay-Feuer) or ``none``.
     """
 
     share: float | None

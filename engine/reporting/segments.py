@@ -115,13 +115,12 @@ def _audits(uow: UnitOfWork, threshold: float | None) -> _Audits:
     confidence = np.asarray([row.confidence for row in rows], dtype=np.float64)
     inclusion = np.asarray([row.inclusion for row in rows], dtype=np.float64)
     reach = Reach(*uow.segments.reserve(), confidence, inclusion)
-    right = [row.confirmed_item > 0 and row.confirmed_item == row.best_item for row in rows]
     return _Audits(
         rows=rows,
         reach=reach.above(-np.inf).level,
         accepted_reach=0.0 if threshold is None else reach.above(threshold).level,
         inclusion=inclusion,
-        right=np.asarray(right, dtype=bool),
+        right=np.asarray([row.right for row in rows], dtype=bool),
         accepted=confidence >= (np.inf if threshold is None else threshold),
     )
 

@@ -26,6 +26,8 @@ from engine.contracts.selective import clopper_pearson
 LEVEL = 0.9
 #: A share is not named on fewer audits than this.
 LEAST_AUDITS = 10
+#: Nor where its interval is wider than this.
+WIDEST = 0.5
 #: Inclusion probabilities that differ by less than this, relatively, are the same.
 _SAME = 1e-6
 #: Shares of the audits that are given up at most where a level is picked.
@@ -182,17 +184,24 @@ def fay_feuer(weights: npt.NDArray[np.float64], heaviest: float, level: float) -
 
 
 def estimate(interval: Interval, audits: int, least: int = LEAST_AUDITS) -> Estimate:
-    """An interval as what a report says: words instead of a share where audits are few."""
-    if audits < least:
-        said = (
-            "no audits yet" if not audits else f"too few to say: {audits} audit{'' if audits == 1 else 's'}"
-        )
-        share = None
+    """An interval as what a report says: words instead of a share where audits are few or say little."""
+    share: float | None = None
+    bounds = f"{_whole(interval.low)}–{_whole(interval.high)} %, {counted(audits, 'audit')}"
+    if not audits:
+        said = "no audits yet"
+    elif audits < least:
+        said = f"too few to say: {counted(audits, 'audit')}"
+    elif interval.high - interval.low > WIDEST:
+        said = f"too uncertain to say ({bounds})"
     else:
         share = interval.share
-        bounds = f"{_whole(interval.low)}–{_whole(interval.high)} %"
-        said = f"{100 * share:.0f} % ({bounds}, {audits:,} audits)"
+        said = f"{_whole(share)} % ({bounds})"
     return Estimate(share, interval.low, interval.high, audits, interval.method, said)
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 audit``, ``1,234 audits``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _whole(share: float) -> str:

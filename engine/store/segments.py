@@ -131,6 +131,11 @@ class AuditRow:
     nearest_item: int
     confirmed_item: int
 
+    @property
+    def right(self) -> bool:
+        """Whether the machine's best candidate is the reviewer's match."""
+        return self.confirmed_item > 0 and self.confirmed_item == self.best_item
+
 
 class Segments:
     """Listings and audits by segment."""
