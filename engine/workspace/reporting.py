@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 
-from engine.contracts import CostReport, SegmentReport
+from engine.contracts import ChangeSet, CostReport, Finished, Progress, SegmentReport, WorkEvent
 from engine.reporting.costs import cost_report
+from engine.reporting.report_document import ReportSource
+from engine.reporting.report_folder import PAGE_FILE, check_target, write_report
 from engine.reporting.segments import segment_report
 from engine.workspace.automating import Automating
+from engine.workspace.base import now
+
+#: Where a report goes when no folder is named, inside the workspace.
+REPORT_FOLDER = "report"
 
 
 class Reporting(Automating):
@@ -45,3 +54,27 @@ class Reporting(Automating):
             reached=float((inclusion > 0).mean()) if inclusion.size else 1.0,
             seed=settings.seed,
         )
+
+    def report(self, target: Path | None = None) -> Iterator[WorkEvent[Path]]:
+        """Write the report (page, pictures, numbers) to a folder; the page's path is the result.
+
+        The folder appears when it is complete, in place of an earlier report; other files are never
+        overwritten. Without ``target`` it is the workspace's own folder for it.
+        """
+        folder = self.path / REPORT_FOLDER if target is None else target
+        check_target(folder)
+        yield Progress("reporting", 0, 1, "counting segments")
+        with self._store.reading() as uow:
+            segments, releases = segment_report(uow), uow.releases.all()
+        source = ReportSource(
+            name=self.path.resolve().name,
+            made_at=now(),
+            status=self.status(),
+            rates=self.automation_rates(),
+            curve=self.risk_coverage(),
+            segments=segments,
+            releases=releases,
+            costs=self.cost_report(),
+        )
+        yield from write_report(folder, source)
+        yield Finished(folder / PAGE_FILE, ChangeSet())
