@@ -98,16 +98,17 @@ def _rates(axes: Axes, source: ReportSource) -> None:
             axes.axvline(moment, color=_GREY, linewidth=1, linestyle=(0, (3, 3)))
             at = (moment - first) / ((last - first) or 1.0)
             if at - named_until > 0.07:
-                axes.text(moment, top, f" {rate.release_id}", fontsize=9, color=_FAINT, va="top")
+                side = "right" if at > 0.93 else "left"
+                axes.text(moment, top, f" {rate.release_id} ", fontsize=9, color=_FAINT, va="top", ha=side)
                 named_until = at
         before = rate.release_id
     _percents(axes, "y")
     axes.set_title("Automation rate over time, and the releases", loc="left", fontsize=12, color=_INK)
     axes.legend(frameon=False, fontsize=9.5, labelcolor=_INK, loc="upper left")
     axes.margins(x=0.02)
-    locator = AutoDateLocator()
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def _curve(axes: Axes, source: ReportSource) -> None:
@@ -117,15 +118,6 @@ def _curve(axes: Axes, source: ReportSource) -> None:
     x, y = curve.coverage[first:], curve.precision[first:]
     axes.fill_between(x, curve.low[first:], curve.high[first:], color=_ACCENT, alpha=0.12, linewidth=0)
     axes.plot(x, y, color=_ACCENT, linewidth=2.4, label="by confidence")
-    some = [i for i, share in enumerate(curve.similarity_coverage) if share >= x[0]]
-    axes.plot(
-        [curve.similarity_coverage[i] for i in some],
-        [curve.similarity_precision[i] for i in some],
-        color=_GREY,
-        linewidth=1.6,
-        linestyle=(0, (4, 3)),
-        label="by similarity alone",
-    )
     point = curve_document(curve, source.status)["certified"]
     lowest = min(y)
     if point is not None:
@@ -147,14 +139,25 @@ def _curve(axes: Axes, source: ReportSource) -> None:
             axes.annotate(
                 f"certified: {percent(at[0])} of listings",
                 at,
-                xytext=(8, -16),
+                xytext=(10, 7),
                 textcoords="offset points",
                 fontsize=10.5,
                 fontweight="bold",
                 color=_ACCENT,
             )
+    lowest = max(0.0, lowest - 0.08)
+    shares = zip(curve.similarity_coverage, curve.similarity_precision, strict=True)
+    by_similarity = [(share, value) for share, value in shares if share >= x[0] and value >= lowest]
+    if by_similarity:
+        axes.plot(
+            *zip(*by_similarity, strict=True),
+            color=_GREY,
+            linewidth=1.6,
+            linestyle=(0, (4, 3)),
+            label="by similarity alone",
+        )
     axes.set_xlim(0, 1.02)
-    axes.set_ylim(max(0.0, lowest - 0.08), 1.02)
+    axes.set_ylim(lowest, 1.06)
     _percents(axes, "x")
     _percents(axes, "y")
     axes.set_xlabel("share of listings automated (coverage)", fontsize=10, color=_FAINT)
@@ -192,7 +195,9 @@ def _costs(axes: Axes, source: ReportSource) -> None:
             fontweight="bold",
             color=colour,
         )
-    axes.margins(y=0.15)
+    # Automating everything may cost a hundred times as much; what is near the cheapest is what matters.
+    shown = [point.cost for point in (costs.curve[0], costs.optimal, costs.certified) if point is not None]
+    axes.set_ylim(0, 2.2 * max(shown) or 1.0)
     axes.set_xlim(0, 1.02)
     _percents(axes, "x")
     axes.set_xlabel("share of listings automated", fontsize=10, color=_FAINT)
@@ -204,4 +209,4 @@ def _days(at: str) -> float:
     from matplotlib.dates import date2num
 
     moment = datetime.fromisoformat(at)
-    return float(date2num(moment if moment.tzinfo else moment.replace(tzinfo=UTC)))
+    return float(date2num(moment if moment.tzinfo else moment.replace(tzinfo=UTC)))  # type: ignore[no-untyped-call]
