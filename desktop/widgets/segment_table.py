@@ -23,11 +23,13 @@ from engine.contracts import Estimate, Segment, SegmentReport
 
 Index = QModelIndex | QPersistentModelIndex
 
-NAME, LISTINGS, RATE, COVERAGE, OF_RIGHT, PRECISION, FLAG = range(7)
+NAME, FLAG, LISTINGS, RATE, COVERAGE, OF_RIGHT, PRECISION = range(7)
 #: Width of the drawn interval, its height, and the distance to the words; pixels.
-_BAR, _THICK, _APART, _PADDING = 40, 6, 8, 11
-#: Width of the names; a person can drag it.
-_NAME_WIDTH = 160
+_BAR, _THICK, _APART, _PADDING = 34, 6, 8, 11
+#: No column is narrower; pixels.
+_NARROWEST = 76
+#: Room in a heading beside its words: padding, and the arrow of the order.
+_HEADING_ROOM = 30
 _ICON = 15
 STARVED, BELOW = "starved", "below the promise"
 
@@ -58,6 +60,7 @@ def flag_reason(segment: Segment) -> str:
 
 _COLUMNS: tuple[Column[Segment], ...] = (
     Column("Segment", lambda one: one.name),
+    Column("", flag_words, tip=flag_reason),
     Column("Listings", lambda one: count(one.listings), right=True),
     Column(
         "Automated", lambda one: percent(one.automation_rate), right=True, tip=lambda _: "Automation rate"
@@ -76,28 +79,20 @@ _COLUMNS: tuple[Column[Segment], ...] = (
         lambda one: interval_words(one.precision),
         tip=lambda one: f"Right, of those automated as a match: {one.precision.said}",
     ),
-    Column("", flag_words, tip=flag_reason),
 )
 
 
 def _sort_value(segment: Segment, column: int) -> tuple[float, str]:
     """What a column is sorted by; shares that are not named come before all that are."""
-    match column:
-        case 1:
-            value: float = segment.listings
-        case 2:
-            value = segment.automation_rate
-        case 3:
-            value = segment.coverage
-        case 4:
-            value = _named(segment.automated_of_right)
-        case 5:
-            value = _named(segment.precision)
-        case 6:
-            value = 2 * segment.below_promise + segment.starved
-        case _:
-            value = 0
-    return value, segment.name.casefold()
+    values = {
+        FLAG: 2.0 * segment.below_promise + segment.starved,
+        LISTINGS: float(segment.listings),
+        RATE: segment.automation_rate,
+        COVERAGE: segment.coverage,
+        OF_RIGHT: _named(segment.automated_of_right),
+        PRECISION: _named(segment.precision),
+    }
+    return values.get(column, 0.0), segment.name.casefold()
 
 
 def _named(one: Estimate) -> float:
@@ -209,10 +204,12 @@ class SegmentTable(Card):
         self._sorted.setSourceModel(self.model)
         self.view = table(self._sorted, "Segments", stretch=())
         header = self.view.horizontalHeader()
-        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Interactive)
-        header.resizeSection(NAME, _NAME_WIDTH)
-        header.setSectionResizeMode(FLAG, QHeaderView.ResizeMode.Stretch)
-        header.setMinimumSectionSize(46)
+        header.setMinimumSectionSize(_NARROWEST)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        for column in (LISTINGS, RATE, COVERAGE):
+            width = header.fontMetrics().horizontalAdvance(_COLUMNS[column].title) + _HEADING_ROOM
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
+            header.resizeSection(column, width)
         intervals = _IntervalPainter(self.view)
         for column in (OF_RIGHT, PRECISION):
             self.view.setItemDelegateForColumn(column, intervals)
