@@ -14,6 +14,7 @@ from typing import Any
 from engine.contracts import (
     ChangeSet,
     Comparison,
+    CostReport,
     Counts,
     DoctorLine,
     FeedSummary,
@@ -26,6 +27,7 @@ from engine.contracts import (
     ReleaseSummary,
     RiskCoverage,
     RunState,
+    SegmentReport,
     Status,
     TrainingRun,
     WorkEvent,
@@ -34,10 +36,12 @@ from engine.errors import StaleChangeError
 from tests.desktop.fake_numbers import (
     certificate,
     comparison,
+    cost_report,
     import_preview,
     import_report,
     rate_snapshots,
     risk_coverage,
+    segment_report,
 )
 from tests.desktop.fake_review import FakeReview
 
@@ -160,6 +164,12 @@ class FakeWorkspace(FakeReview):
 
     def risk_coverage(self) -> RiskCoverage:
         return risk_coverage()
+
+    def segment_report(self) -> SegmentReport:
+        return segment_report()
+
+    def cost_report(self) -> CostReport:
+        return cost_report(self.settings)
 
     # -- learning ------------------------------------------------------------------------------
 
