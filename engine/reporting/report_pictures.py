@@ -104,7 +104,7 @@ def _rates(axes: Axes, source: ReportSource) -> None:
         before = rate.release_id
     _percents(axes, "y")
     axes.set_title("Automation rate over time, and the releases", loc="left", fontsize=12, color=_INK)
-    axes.legend(frameon=False, fontsize=9.5, labelcolor=_INK, loc="upper left")
+    axes.legend(frameon=False, fontsize=9.5, labelcolor=_INK, loc="best")
     axes.margins(x=0.02)
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)

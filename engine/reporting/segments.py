@@ -29,6 +29,7 @@ LEAST_GAP = 0.05
 #: Probability that a report calls anything starved, or below the promise, by chance alone.
 FALSE_FLAGS = 0.1
 OTHERS = "all others"
+NOTHING_CERTIFIED = "nothing certified"
 _DECILES = 10
 
 
@@ -71,6 +72,7 @@ def segment_report(uow: UnitOfWork, *, most: int = MOST_SEGMENTS) -> SegmentRepo
     certificate = uow.releases.get(champion).certificate if champion else None
     threshold = certificate.threshold if certificate else None
     promise = certificate.precision if certificate and threshold is not None else None
+    certified = threshold is not None
     audits = _audits(uow, threshold)
 
     def counts(key: SegmentKey, most: int | None = None) -> list[SegmentCounts]:
@@ -88,7 +90,9 @@ def segment_report(uow: UnitOfWork, *, most: int = MOST_SEGMENTS) -> SegmentRepo
         ("model_code", "Model code in the title", *_forms(audits, forms, 2, ("without", "with"))),
     ]
     all_counts = _sum(forms)
-    whole = _segment(_Group("all listings", all_counts, np.ones(len(audits.rows), dtype=bool)), audits)
+    whole = _segment(
+        _Group("all listings", all_counts, np.ones(len(audits.rows), dtype=bool)), audits, certified=certified
+    )
     groups = [group for _, _, _, some in groupings for group in some]
     starved = _starved([group.counts for group in groups], all_counts)
     below = _below_promise(groups, audits, promise)
@@ -98,7 +102,11 @@ def segment_report(uow: UnitOfWork, *, most: int = MOST_SEGMENTS) -> SegmentRepo
         segments = []
         for group in some:
             is_starved, is_below = next(flags)
-            segments.append(replace(_segment(group, audits), starved=is_starved, below_promise=is_below))
+            segments.append(
+                replace(
+                    _segment(group, audits, certified=certified), starved=is_starved, below_promise=is_below
+                )
+            )
         made.append(SegmentGrouping(key, title, distinct, tuple(segments)))
     return SegmentReport(
         release=champion,
@@ -237,17 +245,18 @@ def _sum(counts: Sequence[SegmentCounts]) -> SegmentCounts:
 # -- what is said of a segment -----------------------------------------------------------------------
 
 
-def _segment(group: _Group, audits: _Audits) -> Segment:
+def _segment(group: _Group, audits: _Audits, *, certified: bool) -> Segment:
     counts = group.counts
     of_right = group.audits & audits.right & (audits.inclusion >= audits.reach)
     accepted = group.audits & audits.accepted & (audits.inclusion >= audits.accepted_reach)
+    precision = estimate(_precision(group, audits, LEVEL), int(accepted.sum()))
     return Segment(
         name=group.name,
         listings=counts.listings,
         automation_rate=counts.alone / counts.listings if counts.listings else 0.0,
         coverage=counts.automated_matches / counts.listings if counts.listings else 0.0,
         automated_of_right=estimate(_automated_of_right(group, audits), int(of_right.sum())),
-        precision=estimate(_precision(group, audits, LEVEL), int(accepted.sum())),
+        precision=precision if certified else replace(precision, said=NOTHING_CERTIFIED),
         starved=False,
         below_promise=False,
     )

@@ -20,7 +20,7 @@ from engine.contracts import (
     Stream,
     Verdict,
 )
-from engine.reporting.segments import OTHERS, segment_report
+from engine.reporting.segments import NOTHING_CERTIFIED, OTHERS, segment_report
 from engine.reporting.weighted import share_interval
 from engine.store import Store, UnitOfWork
 from engine.workspace import Workspace
@@ -89,7 +89,7 @@ def test_that_an_empty_workspace_has_no_segments(store: Store) -> None:
     report = read(store)
     assert (report.workspace.listings, report.audits, report.promise, report.release) == (0, 0, None, None)
     assert all(not grouping.segments for grouping in report.groupings)
-    assert report.workspace.precision.said == "no audits yet"
+    assert report.workspace.precision.said == NOTHING_CERTIFIED
 
 
 def test_that_unmatched_listings_are_counted_and_nothing_is_claimed_of_them(store: Store) -> None:
@@ -117,7 +117,7 @@ def test_that_without_a_certificate_nothing_is_accepted_and_nothing_promised(sto
         assert set(uow.listings.reserve()[0].tolist()) <= set(ids)
     report = read(store)
     assert report.promise is None
-    assert report.workspace.precision.said == "no audits yet"
+    assert report.workspace.precision.said == NOTHING_CERTIFIED
     assert report.workspace.automated_of_right.share == 0.0
     assert not brands(report)["Sony"].below_promise
 
@@ -200,6 +200,8 @@ def test_that_three_audits_are_too_few_to_say(store: Store) -> None:
     with store.writing() as uow:
         certify(uow)
         feed(uow, ["Sony"] * 60, np.ones(60, dtype=bool))
+    assert brands(read(store))["Sony"].precision.said == "no audits yet"
+    with store.writing() as uow:
         uow.listings.raise_inclusion(feed_id=None, min_confidence=None, probability=0.5)
         audit(uow, [int(id_) for id_ in uow.listings.reserve_zone().undrawn[:3]], [True] * 3)
     assert brands(read(store))["Sony"].precision.said == "too few to say: 3 audits"
