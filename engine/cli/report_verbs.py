@@ -11,7 +11,6 @@ from rich.table import Table
 from engine.cli.invocation import JsonOption, WorkspaceArgument, invocation
 from engine.cli.terminal import Terminal, percent, table
 from engine.contracts import CostPoint, CostReport, SegmentReport
-from engine.reporting.report_document import costs_document
 
 
 def report(
@@ -80,6 +79,8 @@ def costs(
     as_json: JsonOption = False,
 ) -> None:
     """Which threshold is cheapest, beside the certified one, which stays in force."""
+    from engine.reporting.report_document import costs_document
+
     given = {"cost_wrong": wrong, "cost_review": review, "cost_missed": missed}
     changes = {name: value for name, value in given.items() if value is not None}
     with invocation(ctx).opened(workspace, read_only=not changes) as ws:
