@@ -21,6 +21,8 @@ class WorkspaceSettings(BaseModel):
     queue given to the random stream; ``neighbours`` and ``lexical_neighbours`` are how many candidates
     dense and lexical retrieval each bring; ``max_segment_drop`` and ``max_contradiction_share`` are
     the gate's tolerances; ``text_fields`` and ``text_max_chars`` (characters) make the record text.
+    ``cost_wrong``, ``cost_review`` and ``cost_missed`` are what one wrong automation, one review and one
+    right match that waits for a person cost, in the owner's own unit of money; None is not entered.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +39,9 @@ class WorkspaceSettings(BaseModel):
     seed: int = Field(default=0, ge=0)
     max_segment_drop: float = Field(default=0.1, ge=0.0, le=1.0)
     max_contradiction_share: float = Field(default=0.02, ge=0.0, le=1.0)
+    cost_wrong: float | None = Field(default=None, ge=0.0, le=1e12, allow_inf_nan=False)
+    cost_review: float | None = Field(default=None, ge=0.0, le=1e12, allow_inf_nan=False)
+    cost_missed: float | None = Field(default=None, ge=0.0, le=1e12, allow_inf_nan=False)
 
     @field_validator("text_fields")
     @classmethod

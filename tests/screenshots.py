@@ -58,6 +58,11 @@ class Photographer:
         window.show_screen(2)
         wait(lambda: window.automation.rate_tile.figure != "–")
         self.take(window, "automation")
+        segments = window.automation.segments_page
+        window.automation.pages.setCurrentWidget(segments)
+        wait(lambda: segments.segments.shown() != [])
+        self.take(window, "segments")
+        window.automation.pages.setCurrentIndex(0)
         self._releases(window)
         window.show_screen(4)
         wait()

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QStackedWidget, QVBoxLayout, QWidget
 
 from desktop.operations import automating
 from desktop.operations.automating import AutomationReport
+from desktop.screens.segments_page import SegmentsPage, with_segments
 from desktop.session import Session
 from desktop.widgets.basics import (
     INSET,
@@ -105,7 +106,9 @@ class AutomationScreen(QWidget):
         inner.setStretch(inner.count() - 1, 1)
         inner.setContentsMargins(PAGE, PAGE - 4, PAGE, PAGE)
         content.setLayout(inner)
-        layout.addWidget(scrolling(content))
+        self.segments_page = SegmentsPage(self._session)
+        self.pages = with_segments(scrolling(content), self.segments_page)
+        layout.addWidget(self.pages)
 
     def _build_tiles(self) -> Card:
         card = Card("Settled without a person")

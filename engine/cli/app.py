@@ -15,7 +15,14 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from engine.cli import audit_verbs, measuring_verbs, release_verbs, review_verbs, workspace_verbs
+from engine.cli import (
+    audit_verbs,
+    measuring_verbs,
+    release_verbs,
+    report_verbs,
+    review_verbs,
+    workspace_verbs,
+)
 from engine.cli.failures import ENVIRONMENT, INPUT, INTERRUPTED, OK, explain
 from engine.cli.invocation import Invocation
 from engine.cli.terminal import plain
@@ -35,6 +42,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "evaluate": release_verbs.evaluate,
     "promote": release_verbs.promote,
     "rollback": release_verbs.rollback,
+    "report": report_verbs.report,
+    "costs": report_verbs.costs,
     "export": workspace_verbs.export,
     "replay": measuring_verbs.replay,
     "demo": measuring_verbs.demo,

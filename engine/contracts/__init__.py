@@ -61,6 +61,14 @@ from engine.contracts.releases import (
     TrainingRun,
 )
 from engine.contracts.reports import Counts, DoctorLine, RateSnapshot, RiskCoverage, Status
+from engine.contracts.segments import (
+    CostPoint,
+    CostReport,
+    Estimate,
+    Segment,
+    SegmentGrouping,
+    SegmentReport,
+)
 
 __all__ = [
     "ANSWERING_VERDICTS",
@@ -78,6 +86,8 @@ __all__ = [
     "ChangeSet",
     "ColumnMapping",
     "Comparison",
+    "CostPoint",
+    "CostReport",
     "Counts",
     "Decision",
     "DecisionFileReport",
@@ -85,6 +95,7 @@ __all__ = [
     "DriftFinding",
     "DriftMeasure",
     "DriftState",
+    "Estimate",
     "FeedAudit",
     "FeedDrift",
     "FeedSummary",
@@ -116,6 +127,9 @@ __all__ = [
     "Route",
     "RouteReason",
     "RunState",
+    "Segment",
+    "SegmentGrouping",
+    "SegmentReport",
     "Status",
     "Stream",
     "TableFormat",

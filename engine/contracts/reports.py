@@ -62,7 +62,9 @@ class RiskCoverage:
     """Selective precision against coverage on held-out decisions, by confidence and by similarity.
 
     ``coverage[i]`` is the share accepted at the i-th threshold and ``precision[i]`` the share of
-    those that are right. ``low``/``high`` are pointwise Clopper-Pearson bounds.
+    those that are right. ``low``/``high`` are pointwise bounds and ``accepted`` the decisions each
+    point rests on. Where decisions were drawn with different probabilities, coverage is of listings,
+    not of decisions (see :func:`engine.reporting.risk_coverage.risk_coverage`).
     """
 
     coverage: tuple[float, ...]
@@ -73,6 +75,7 @@ class RiskCoverage:
     similarity_coverage: tuple[float, ...]
     similarity_precision: tuple[float, ...]
     labels: int
+    accepted: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

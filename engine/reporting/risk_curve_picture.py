@@ -124,7 +124,7 @@ def _draw_curves(
         (before, _BEFORE, labels[0], False),
         (after, _AFTER, labels[1], True),
     ):
-        first = next((i for i, c in enumerate(curve.coverage) if c * curve.labels >= _LEAST_ACCEPTED), None)
+        first = next((i for i, n in enumerate(curve.accepted) if n >= _LEAST_ACCEPTED), None)
         if first is None:
             continue
         x, y = curve.coverage[first:], curve.precision[first:]

@@ -17,6 +17,7 @@ from engine.store.placements import ListingPlacements
 from engine.store.reserve import ListingReserve
 from engine.store.results import RouteCounts, UpsertCounts
 from engine.store.schema import CandidateListRow, ListingRouteRow, ListingRow, RouteCountRow
+from engine.store.traits import keep_traits
 from engine.store.waiting import ListingQueue
 
 _COLUMNS = (*records.record_columns(ListingRow), ListingRow.feed_id)
@@ -65,6 +66,7 @@ class Listings(ListingPlacements, ListingQueue, ListingReserve):
                         for id_, entry in zip(added, new, strict=True)
                     ],
                 )
+                keep_traits(self._connection, zip(added, (entry.record for entry in new), strict=True))
             if changed:
                 self._update(changed, at)
             counts += UpsertCounts(len(new), len(changed), len(chunk) - len(new) - len(changed))
@@ -74,6 +76,7 @@ class Listings(ListingPlacements, ListingQueue, ListingReserve):
         records.update_records(
             self._connection, ListingRow, [(before.id, entry) for before, entry in changed], at
         )
+        keep_traits(self._connection, ((before.id, entry.record) for before, entry in changed))
         retold = [before.id for before, entry in changed if before.text_key != entry.text_key]
         if retold:
             decision_log.lapse(self._connection, retold, at)

@@ -32,6 +32,7 @@ from engine.store.schema_ledger import (
     SettingRow,
     TrainingRunRow,
 )
+from engine.store.schema_traits import ListingTraitRow
 
 __all__ = [
     "AliasRow",
@@ -48,6 +49,7 @@ __all__ = [
     "ItemRow",
     "ListingRouteRow",
     "ListingRow",
+    "ListingTraitRow",
     "LiveAuditRow",
     "RateSnapshotRow",
     "RefusedRowRow",

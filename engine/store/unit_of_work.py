@@ -17,6 +17,7 @@ from engine.store.listings import Listings
 from engine.store.live_audits import LiveAudits
 from engine.store.releases import Releases
 from engine.store.runs import Runs
+from engine.store.segments import Segments
 from engine.store.setting_table import Settings
 from engine.store.snapshots import Snapshots
 
@@ -86,6 +87,11 @@ class UnitOfWork:
     def imports(self) -> Imports:
         """Imports and the rows they refused."""
         return Imports(self._connection)
+
+    @cached_property
+    def segments(self) -> Segments:
+        """Listings and audits by segment."""
+        return Segments(self._connection)
 
     @cached_property
     def settings(self) -> Settings:

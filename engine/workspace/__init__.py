@@ -7,12 +7,13 @@ from engine.workspace.checking import doctor
 from engine.workspace.exporting import Exporting
 from engine.workspace.importing import Importing
 from engine.workspace.learning import Learning
+from engine.workspace.reporting import Reporting
 from engine.workspace.reviewing import Reviewing
 
 __all__ = ["Workspace", "doctor"]
 
 
-class Workspace(Importing, Reviewing, Auditing, Learning, Exporting):
+class Workspace(Importing, Reviewing, Auditing, Learning, Reporting, Exporting):
     """One folder: database, releases, training runs, backups, logs.
 
     Methods that read may be called from any thread. Methods that write run one transaction each;

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.contracts import (
+    ANSWERING_VERDICTS,
     ChangeSet,
     Finished,
     Notice,
@@ -17,7 +18,6 @@ from engine.contracts import (
     WorkEvent,
 )
 from engine.errors import InputError
-from engine.learning.evaluate import held_out, right_items
 from engine.pipeline.audit_report import alarms
 from engine.pipeline.certify_release import Refit, refit
 from engine.pipeline.release_files import ENCODER_FOLDER
@@ -139,25 +139,21 @@ class Automating(Matching):
     def risk_coverage(self) -> RiskCoverage:
         """The champion's precision against coverage on the random stream, and similarity's.
 
-        Read from the stored placements, so it costs no matching.
+        Coverage is of listings, not of decisions: draws are made where automation might happen. Read
+        from the stored placements, so it costs no matching.
         """
         with self._store.reading() as uow:
-            decisions = held_out(uow.decisions.in_force())
-            right = right_items(decisions)
-            confidence, similarity, best_right, similarity_right = [], [], [], []
-            for decision, item in zip(decisions, right.tolist(), strict=True):
-                placement = uow.listings.placement(decision.listing_id)
-                if placement is None or not placement.candidates:
-                    continue
-                best = placement.candidates[0]
-                nearest = max(placement.candidates, key=lambda c: c.similarity)
-                confidence.append(best.confidence)
-                best_right.append(item > 0 and best.item_id == item)
-                similarity.append(nearest.similarity)
-                similarity_right.append(item > 0 and nearest.item_id == item)
+            audits = [
+                audit
+                for audit in uow.segments.audits()
+                if audit.best_item and audit.verdict in ANSWERING_VERDICTS
+            ]
+            reserve = uow.segments.reserve()
         return risk_coverage(
-            np.asarray(confidence, dtype=np.float64),
-            np.asarray(similarity, dtype=np.float64),
-            np.asarray(best_right, dtype=bool),
-            np.asarray(similarity_right, dtype=bool),
+            np.asarray([audit.confidence for audit in audits], dtype=np.float64),
+            np.asarray([audit.similarity for audit in audits], dtype=np.float64),
+            np.asarray([audit.right for audit in audits], dtype=bool),
+            np.asarray([audit.confirmed_item == audit.nearest_item > 0 for audit in audits], dtype=bool),
+            inclusion=np.asarray([audit.inclusion for audit in audits], dtype=np.float64),
+            reserve=reserve,
         )

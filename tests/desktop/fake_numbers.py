@@ -13,6 +13,9 @@ from engine.contracts import (
     CertificateKind,
     ColumnMapping,
     Comparison,
+    CostPoint,
+    CostReport,
+    Estimate,
     Flip,
     Gate,
     ImportPreview,
@@ -25,9 +28,13 @@ from engine.contracts import (
     ReleaseSummary,
     RiskCoverage,
     RunState,
+    Segment,
+    SegmentGrouping,
+    SegmentReport,
     TableFormat,
     TrainingRun,
 )
+from engine.settings import WorkspaceSettings
 
 _REFUSED = (
     RefusedRow(14, "title", "the title is empty"),
@@ -180,6 +187,60 @@ def risk_coverage() -> RiskCoverage:
         similarity_precision=tuple(round(0.97 - 0.2 * share, 4) for share in coverage),
         labels=212,
     )
+
+
+def _estimate(share: float | None, audits: int) -> Estimate:
+    if share is None:
+        return Estimate(None, 0.0, 1.0, audits, "exact", f"too few to say: {audits} audits")
+    low, high = max(0.0, share - 0.1), min(1.0, share + 0.04)
+    said = f"{100 * share:.0f} % ({100 * low:.0f}–{100 * high:.0f} %, {audits} audits)"
+    return Estimate(share, low, high, audits, "exact", said)
+
+
+def _segment(
+    name: str, listings: int, rate: float, precision: float | None, audits: int, *, starved: bool = False
+) -> Segment:
+    right = None if precision is None else min(1.0, rate + 0.2)
+    return Segment(
+        name=name,
+        listings=listings,
+        automation_rate=rate,
+        coverage=rate * 0.9,
+        automated_of_right=_estimate(right, audits),
+        precision=_estimate(precision, audits),
+        starved=starved,
+        below_promise=False,
+    )
+
+
+def segment_report() -> SegmentReport:
+    brands = (
+        _segment("Samsung", 9_120, 0.71, 0.98, 61),
+        _segment("Sony", 4_040, 0.64, 0.96, 44),
+        _segment("a brand of a very long name that no column is wide enough for", 310, 0.22, None, 3),
+        _segment("LG", 2_950, 0.31, 0.97, 25, starved=True),
+    )
+    forms = (_segment("single", 38_000, 0.64, 0.97, 190), _segment("pack", 2_000, 0.4, 0.93, 22))
+    return SegmentReport(
+        release="r0002",
+        promise=0.95,
+        level=0.9,
+        audits=212,
+        workspace=_segment("all listings", 40_000, 0.63, 0.97, 124),
+        groupings=(
+            SegmentGrouping("brand", "Brand", 4, brands),
+            SegmentGrouping("pack", "Pack or single", 2, forms),
+        ),
+    )
+
+
+def cost_report(settings: WorkspaceSettings) -> CostReport:
+    costs = (settings.cost_wrong, settings.cost_review, settings.cost_missed)
+    if settings.cost_wrong is None or settings.cost_review is None:
+        return CostReport(*costs, 212, 0.9, (), None, None, None, None, None, "Enter what a review costs.")
+    point = CostPoint(0.83, 0.58, 240.0)
+    said = f"At {settings.cost_wrong:g} for a wrong automation, 0.830 is cheapest."
+    return CostReport(*costs, 212, 0.9, (point,), point, point, 0.0, 0.0, 0.0, said)
 
 
 def import_preview(file: Path, kind: RecordKind, mapping: Mapping[str, str] | None) -> ImportPreview:

@@ -15,6 +15,7 @@ from engine.contracts import (
     AuditReport,
     ChangeSet,
     Comparison,
+    CostReport,
     Counts,
     DoctorLine,
     FeedSummary,
@@ -27,6 +28,7 @@ from engine.contracts import (
     ReleaseSummary,
     RiskCoverage,
     RunState,
+    SegmentReport,
     Status,
     TrainingRun,
     WorkEvent,
@@ -36,10 +38,12 @@ from tests.desktop.fake_numbers import (
     audit_report,
     certificate,
     comparison,
+    cost_report,
     import_preview,
     import_report,
     rate_snapshots,
     risk_coverage,
+    segment_report,
 )
 from tests.desktop.fake_review import FakeReview
 
@@ -165,6 +169,12 @@ class FakeWorkspace(FakeReview):
 
     def audit(self) -> AuditReport:
         return audit_report(str(self.path), self._champion())
+
+    def segment_report(self) -> SegmentReport:
+        return segment_report()
+
+    def cost_report(self) -> CostReport:
+        return cost_report(self.settings)
 
     # -- learning ------------------------------------------------------------------------------
 

@@ -21,6 +21,8 @@ from engine.contracts import (
     CertificateKind,
     ColumnMapping,
     Comparison,
+    CostPoint,
+    CostReport,
     Counts,
     Decision,
     DecisionFileReport,
@@ -28,6 +30,7 @@ from engine.contracts import (
     DriftFinding,
     DriftMeasure,
     DriftState,
+    Estimate,
     FeedAudit,
     FeedDrift,
     Flip,
@@ -38,13 +41,18 @@ from engine.contracts import (
     Listing,
     LiveAudit,
     QueueEntry,
+    RateSnapshot,
     RecordKind,
     RefusedRow,
     ReleaseEvaluation,
     ReleaseSummary,
     ReviewCard,
+    RiskCoverage,
     RouteReason,
     RunState,
+    Segment,
+    SegmentGrouping,
+    SegmentReport,
     Status,
     Stream,
     TableFormat,
@@ -52,6 +60,7 @@ from engine.contracts import (
     Verdict,
 )
 from engine.demo import DemoReport, Moment
+from engine.reporting.report_document import ReportSource, costs_document, report_document
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "cli_fields.json"
 
@@ -127,6 +136,13 @@ DRIFT = FeedDrift(
     "falls",
 )
 AUDIT = AuditReport("/shop", "r0002", (LIVE_AUDIT,), (DRIFT,), LIVE_AUDIT.advice)
+ESTIMATE = Estimate(0.95, 0.9, 0.99, 60, "exact", "95 % (90–99 %, 60 audits)")
+SEGMENT = Segment("Sony", 10, 0.6, 0.5, ESTIMATE, ESTIMATE, False, False)
+SEGMENTS = SegmentReport("r0002", 0.95, 0.9, 60, SEGMENT, (SegmentGrouping("brand", "Brand", 1, (SEGMENT,)),))
+RATE = RateSnapshot("2026-01-01T00:00:00Z", "r0002", 10, 0.5, 0.1, 0.0, 0.6, 4)
+POINT = CostPoint(0.9, 0.5, 120.0)
+COSTS = CostReport(20.0, 0.4, 0.0, 60, 0.9, (POINT,), POINT, POINT, 1.0, 0.5, 2.0, "It saves 1.")
+CURVE = RiskCoverage((0.5, 1.0), (1.0, 0.9), (0.9, 0.8), (1.0, 1.0), (0.9, 0.1), (1.0,), (0.5,), 2, (1, 2))
 MOMENT = Moment(0.5, 0.4, 0.96, "r0001")
 
 
@@ -173,6 +189,10 @@ def every_document() -> dict[str, Any]:
         "evaluate": documents.comparison_document(COMPARISON),
         "train": documents.training_document(RUN, RELEASE, COMPARISON),
         "demo": demo.document(),
+        "report.json": report_document(
+            ReportSource("shop", "2026-01-01T00:00:00Z", status, [RATE], CURVE, SEGMENTS, [RELEASE], COSTS)
+        ),
+        "costs": costs_document(COSTS),
         "doctor": documents.doctor_document([DoctorLine("runtime", True, "onnxruntime 1.31")]),
     }
 

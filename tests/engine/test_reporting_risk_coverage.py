@@ -39,6 +39,58 @@ def test_that_no_labels_make_an_empty_curve():
     assert (curve.coverage, curve.low, curve.labels) == ((), (), 0)
 
 
+def test_that_coverage_is_of_listings_where_draws_were_made_in_a_zone():
+    # Ten listings; those above .5 were drawn with certainty, those below one time in four.
+    reserve = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05]), np.repeat([1.0, 0.25], 5)
+    confidence, inclusion = [0.9, 0.8, 0.7, 0.6, 0.5, 0.2], [1, 1, 1, 1, 1, 0.25]
+    right = [True, True, False, True, True, False]
+    curve = risk_coverage(confidence, confidence, right, inclusion=inclusion, reserve=reserve)
+    assert curve.coverage == pytest.approx((0.1, 0.2, 0.3, 0.4, 0.5, 0.8))
+    assert curve.precision == pytest.approx((1, 1, 2 / 3, 3 / 4, 4 / 5, 4 / 9))
+    assert curve.similarity_coverage == pytest.approx((1 / 9, 2 / 9, 3 / 9, 4 / 9, 5 / 9, 1.0))
+    assert curve.accepted == (1, 2, 3, 4, 5, 6)
+    assert (curve.low[4], curve.high[4]) == pytest.approx(clopper_pearson(4, 5, 0.9))
+    assert all(
+        low <= at <= high for low, at, high in zip(curve.low, curve.precision, curve.high, strict=True)
+    )
+
+
+def test_that_the_band_covers_the_precision_of_listings_that_were_drawn_unequally():
+    rng = np.random.default_rng(2)
+    confidence = rng.random(800)
+    chance = np.where(confidence > 0.5, 0.4, 0.05)
+    covered = tried = 0
+    for _ in range(150):
+        right = rng.random(800) < 0.5 + confidence / 2
+        drawn = rng.random(800) < chance
+        curve = risk_coverage(
+            confidence[drawn],
+            confidence[drawn],
+            right[drawn],
+            most_points=5,
+            inclusion=chance[drawn],
+            reserve=(confidence, chance),
+        )
+        for threshold, low, high in zip(curve.thresholds, curve.low, curve.high, strict=True):
+            tried += 1
+            covered += low <= right[confidence >= threshold].mean() <= high
+    assert covered / tried >= 0.88
+
+
+def test_that_listings_nobody_could_draw_widen_the_band():
+    reserve = np.array([0.9] * 40 + [0.8] * 10), np.array([0.5] * 40 + [0.0] * 10)
+    curve = risk_coverage([0.9] * 20, [0.9] * 20, [True] * 20, inclusion=[0.5] * 20, reserve=reserve)
+    assert curve.coverage == (0.8,)
+    assert curve.low == (clopper_pearson(20, 20, 0.9)[0],)
+    curve = risk_coverage([0.8] * 20, [0.8] * 20, [True] * 20, inclusion=[0.5] * 20, reserve=reserve)
+    assert curve.low[0] == pytest.approx(0.8 * clopper_pearson(20, 20, 0.9)[0])
+
+
+def test_that_inclusion_and_reserve_belong_together():
+    with pytest.raises(ValueError, match="belong together"):
+        risk_coverage([0.5], [0.5], [True], inclusion=[0.5])
+
+
 def test_that_a_long_curve_is_thinned_evenly_and_keeps_its_ends():
     rng = np.random.default_rng(0)
     scores, right = rng.random(5000), rng.random(5000) < 0.7

@@ -238,6 +238,14 @@ CREATE TABLE live_audit (
     CONSTRAINT pk_live_audit PRIMARY KEY (id),
     CONSTRAINT ck_live_audit_kind CHECK (kind IN ('match', 'none')),
     CONSTRAINT fk_live_audit_release_id FOREIGN KEY(release_id) REFERENCES release (id)
+CREATE TABLE listing_trait (
+    listing_id INTEGER NOT NULL,
+    brand VARCHAR NOT NULL,
+    category VARCHAR NOT NULL,
+    pack INTEGER NOT NULL,
+    model_code INTEGER NOT NULL,
+    CONSTRAINT pk_listing_trait PRIMARY KEY (listing_id),
+    CONSTRAINT fk_listing_trait_listing_id FOREIGN KEY(listing_id) REFERENCES listing (id)
 );
 
 CREATE TABLE rate_snapshot (
