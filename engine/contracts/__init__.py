@@ -1,5 +1,15 @@
 """Frozen DTOs and process messages: the words the parts of Alcove speak to each other."""
 
+from engine.contracts.agreement import (
+    Accuracy,
+    AdjudicationReport,
+    Agreement,
+    Disagreement,
+    PairAgreement,
+    ReviewersReport,
+    ReviewerSummary,
+    SecondOpinion,
+)
 from engine.contracts.changes import ChangeSet, Finished, Notice, Progress, WorkEvent
 from engine.contracts.decisions import (
     ANSWERING_VERDICTS,
@@ -56,6 +66,9 @@ __all__ = [
     "REQUIRED_FIELDS",
     "VERDICTS_WITHOUT_MATCH",
     "VERDICTS_WITH_ITEM",
+    "Accuracy",
+    "AdjudicationReport",
+    "Agreement",
     "Candidate",
     "CandidateView",
     "Certificate",
@@ -66,6 +79,7 @@ __all__ = [
     "Counts",
     "Decision",
     "DecisionFileReport",
+    "Disagreement",
     "DoctorLine",
     "FeedSummary",
     "Finished",
@@ -77,6 +91,7 @@ __all__ = [
     "Item",
     "Listing",
     "Notice",
+    "PairAgreement",
     "PastMatch",
     "Placement",
     "Progress",
@@ -90,10 +105,13 @@ __all__ = [
     "ReleaseManifest",
     "ReleaseSummary",
     "ReviewCard",
+    "ReviewerSummary",
+    "ReviewersReport",
     "RiskCoverage",
     "Route",
     "RouteReason",
     "RunState",
+    "SecondOpinion",
     "Status",
     "Stream",
     "TableFormat",

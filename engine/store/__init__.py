@@ -6,6 +6,8 @@ SQL lives here and nowhere else; rows never leave, only the DTOs of :mod:`engine
 
 from engine.store.results import (
     Alias,
+    Asked,
+    Compared,
     DecisionCounts,
     Draw,
     QueueRow,
@@ -18,6 +20,8 @@ from engine.store.unit_of_work import UnitOfWork
 
 __all__ = [
     "Alias",
+    "Asked",
+    "Compared",
     "DecisionCounts",
     "Draw",
     "QueueRow",

@@ -32,7 +32,17 @@ from engine.store.schema_ledger import (
     TrainingRunRow,
 )
 
+from engine.store.schema_opinions import (
+    AdjudicationRow,
+    GoldEventRow,
+    OpinionEventRow,
+    OpinionStateRow,
+    OverlapRow,
+    SecondOpinionRow,
+)
+
 __all__ = [
+    "AdjudicationRow",
     "AliasRow",
     "Base",
     "CandidateListRow",
@@ -42,14 +52,19 @@ __all__ = [
     "DecisionStateRow",
     "DrawRow",
     "FeedRow",
+    "GoldEventRow",
     "ImportRow",
     "ItemRow",
     "ListingRouteRow",
     "ListingRow",
+    "OpinionEventRow",
+    "OpinionStateRow",
+    "OverlapRow",
     "RateSnapshotRow",
     "RefusedRowRow",
     "ReleaseRow",
     "RouteCountRow",
+    "SecondOpinionRow",
     "SettingRow",
     "TrainingRunRow",
     "table_of",
