@@ -18,6 +18,7 @@ class ChangeSet:
     decisions: bool = False
     releases: bool = False
     training_runs: bool = False
+    opinions: bool = False
     listing_ids: tuple[int, ...] = ()
 
     def __or__(self, other: ChangeSet) -> ChangeSet:
@@ -29,6 +30,7 @@ class ChangeSet:
             decisions=self.decisions or other.decisions,
             releases=self.releases or other.releases,
             training_runs=self.training_runs or other.training_runs,
+            opinions=self.opinions or other.opinions,
             listing_ids=self.listing_ids + other.listing_ids,
         )
 
@@ -41,6 +43,7 @@ class ChangeSet:
                 self.decisions,
                 self.releases,
                 self.training_runs,
+                self.opinions,
             )
         )
 

@@ -44,9 +44,9 @@ _QUERY = select(
 ).join(OpinionStateRow, OpinionStateRow.opinion_id == SecondOpinionRow.id)
 
 # An adjudication counts while its decision is in force; it settles every opinion about the same decision.
-_COMPARED = """
+_COMPARED = f"""
 SELECT d.id, d.reviewer, d.verdict, d.item_id, o.reviewer, o.verdict, o.item_id,
-       d.id IN ({gold}), settled.reviewer, settled.verdict, settled.item_id
+       d.id IN ({GOLD}), settled.reviewer, settled.verdict, settled.item_id
 FROM opinion_state
 JOIN second_opinion AS o ON o.id = opinion_state.opinion_id
 JOIN decision AS d ON d.id = o.decision_id
@@ -60,7 +60,7 @@ LEFT JOIN (
 ) AS settled ON settled.about = d.id
 WHERE opinion_state.state = 'given' AND decision_state.state <> 'undone'
 ORDER BY o.id
-""".format(gold=GOLD)
+"""
 
 _DISAGREEING = (
     " FROM opinion_state"
@@ -151,9 +151,7 @@ class Opinions:
         """
         opinion = self.get(opinion_id)
         if not opinion.undone:
-            raise StaleChangeError(
-                f"second opinion {opinion_id} was not taken back: there is nothing to redo"
-            )
+            raise StaleChangeError(f"second opinion {opinion_id} was not taken back: nothing to redo")
         if self.given_by(opinion.listing_id, opinion.reviewer) is not None:
             raise StaleChangeError(_GIVEN_ALREADY.format(opinion.reviewer, opinion.listing_id))
         if opinion.overlap_id is not None and self._draw_state(opinion.overlap_id) != "open":

@@ -31,7 +31,6 @@ from engine.store.schema_ledger import (
     SettingRow,
     TrainingRunRow,
 )
-
 from engine.store.schema_opinions import (
     AdjudicationRow,
     GoldEventRow,

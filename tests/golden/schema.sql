@@ -254,7 +254,7 @@ CREATE TABLE overlap (
     id INTEGER NOT NULL,
     decision_id INTEGER NOT NULL,
     listing_id INTEGER NOT NULL,
-    probability FLOAT NOT NULL,
+    probability DOUBLE NOT NULL,
     policy VARCHAR NOT NULL,
     drawn_at VARCHAR NOT NULL,
     state VARCHAR NOT NULL,

@@ -13,7 +13,7 @@ depends_on = None
 _APPEND_ONLY = ("second_opinion", "opinion_event", "gold_event", "adjudication")
 
 
-def _reference(table, column, other):
+def _reference(table: str, column: str, other: str) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint([column], [f"{other}.id"], name=op.f(f"fk_{table}_{column}"))
 
 
