@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from engine.cli import measuring_verbs, release_verbs, review_verbs, workspace_verbs
+from engine.cli import measuring_verbs, release_verbs, review_verbs, reviewer_verbs, workspace_verbs
 from engine.cli.failures import ENVIRONMENT, INPUT, INTERRUPTED, OK, explain
 from engine.cli.invocation import Invocation
 from engine.cli.terminal import plain
@@ -29,6 +29,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "queue": review_verbs.queue,
     "decide": review_verbs.decide,
     "undo": review_verbs.undo,
+    "reviewers": reviewer_verbs.reviewers,
+    "adjudicate": reviewer_verbs.adjudicate,
     "certify": release_verbs.certify,
     "train": release_verbs.train,
     "evaluate": release_verbs.evaluate,

@@ -77,13 +77,13 @@ def mix(
         limit: how many entries at most.
         feed_id: only listings of this feed, or None.
         skip: listings to leave out.
-        overlap_share: as set.
+        overlap_share: as set; at 0 nothing is asked again, not even what was drawn before.
         gold_share: as set; the share of the page for gold decisions while some wait for the reviewer.
     """
     left_out = {*skip, *(entry.listing_id for entry in entries)}
     wanted = limit + len(skip)
-    drawn = uow.overlaps.asked_of(reviewer, wanted, feed_id) if reviewer else []
-    gold = uow.overlaps.gold_for(reviewer, wanted, feed_id) if reviewer else []
+    drawn = uow.overlaps.asked_of(reviewer, wanted, feed_id) if overlap_share > 0.0 else []
+    gold = uow.overlaps.gold_for(reviewer, wanted, feed_id) if gold_share > 0.0 else []
     overlaps = [asked for asked in drawn if asked.listing_id not in left_out]
     left_out.update(asked.listing_id for asked in overlaps)
     certain = [asked for asked in gold if asked.listing_id not in left_out]

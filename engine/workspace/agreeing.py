@@ -19,6 +19,7 @@ from engine.contracts import (
     Verdict,
     WorkEvent,
 )
+from engine.errors import InputError, NotInWorkspaceError
 from engine.review import adjudication, overlap, second_opinions
 from engine.review import queue as queueing
 from engine.review.decisions import read_decision_file
@@ -67,6 +68,25 @@ class Agreeing(WorkspaceBase):
         with self._store.writing() as uow:
             second_opinions.mark_gold(uow, decision_id, gold=gold, reviewer=reviewer, now=now())
         return ChangeSet(opinions=True)
+
+    def decision_on(self, listing_id: str, *, feed: str | None = None) -> Decision:
+        """The decision in force on a listing, by the listing's own id.
+
+        Raises:
+            NotInWorkspaceError: there is no such listing or feed, or no decision on it is in force.
+            InputError: several feeds have a listing with this id.
+        """
+        with self._store.reading() as uow:
+            feed_id = self._feed_id(uow, feed)
+            found = uow.listings.ids_by_external([listing_id], feed_id).get(listing_id, [])
+            if len(found) > 1:
+                raise InputError(f"listing {listing_id!r} is in {len(found)} feeds; say in which feed")
+            decision = uow.decisions.in_force_for(found[0]) if found else None
+        if decision is None:
+            raise NotInWorkspaceError(
+                f"listing {listing_id!r} has no decision" if found else f"there is no listing {listing_id!r}"
+            )
+        return decision
 
     def is_gold(self, decision_id: int) -> bool:
         """Whether a decision is marked as certain."""

@@ -205,10 +205,8 @@ class Reviewing(Agreeing):
         The last answer may be a :class:`SecondOpinion`.
         """
         with self._store.writing() as uow:
-            if decision_id is None:
-                undone = second_opinions.undo_last(uow)
-            else:
-                undone = undoing.undo(uow, decision_id)
+            last = decision_id is None
+            undone = second_opinions.undo_last(uow) if last else undoing.undo(uow, decision_id)
         return undone, _said(undone)
 
     def redo(self) -> tuple[Decision, ChangeSet]:

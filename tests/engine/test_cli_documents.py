@@ -6,11 +6,15 @@ After a deliberate change: ``python -m tests.engine.test_cli_documents`` rewrite
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.cli import documents
+from engine.cli import agreement_documents, documents
 from engine.contracts import (
+    Accuracy,
+    AdjudicationReport,
+    Agreement,
     Candidate,
     CandidateView,
     Certificate,
@@ -20,6 +24,7 @@ from engine.contracts import (
     Counts,
     Decision,
     DecisionFileReport,
+    Disagreement,
     DoctorLine,
     Flip,
     Gate,
@@ -27,14 +32,18 @@ from engine.contracts import (
     ImportReport,
     Item,
     Listing,
+    PairAgreement,
     QueueEntry,
     RecordKind,
     RefusedRow,
     ReleaseEvaluation,
     ReleaseSummary,
     ReviewCard,
+    ReviewersReport,
+    ReviewerSummary,
     RouteReason,
     RunState,
+    SecondOpinion,
     Status,
     Stream,
     TableFormat,
@@ -83,6 +92,11 @@ RUN = TrainingRun("t0001", "default", 0, "cpu", RunState.FINISHED, 30, "2026-01-
 REFUSED = (RefusedRow(4, "title", "is empty"),)
 ENTRY = QueueEntry(3, "Q3", LISTING.title, "monday", RouteReason.AUDIT, 0.97, 0.4, "random", 11, True)
 CARD = ReviewCard(ENTRY, LISTING, (CandidateView(Candidate(7, 0.97, 0.8, 0.7), ITEM),), {}, 0, "r0001")
+ACCURACY = Accuracy(0.97, 0.91, 0.99, 64)
+AGREEMENT = Agreement(64, 60, 0.94, 0.81, 0.66, 0.96, 0.88, 0.4, 0.02)
+OPINION = SecondOpinion(
+    2, 3, Verdict.NONE, None, "ann", "2026-01-02T00:00:00Z", Stream.RANDOM, "r0001", about=1, overlap_id=1
+)
 MOMENT = Moment(0.5, 0.4, 0.96, "r0001")
 
 
@@ -103,6 +117,9 @@ def every_document() -> dict[str, Any]:
     report = ImportReport(RecordKind.LISTINGS, "monday", "feed.csv", 2, 1, 0, 0, REFUSED, 1)
     status = Status("/shop", False, COUNTS, 0.5, 0.6, "r0001", CERTIFICATE, CERTIFICATE, 3, ("review 20",))
     demo = DemoReport(Path("/shop"), 5, 10, 4, MOMENT, MOMENT, True, (), Path("/shop/demo/before_after.png"))
+    summary = ReviewerSummary("kim", 90, 64, ACCURACY, ACCURACY, ACCURACY)
+    pair = PairAgreement("ann", "kim", AGREEMENT, AGREEMENT, {Verdict.MATCH: AGREEMENT})
+    disagreement = Disagreement(decision, OPINION, "Q3", LISTING.title, "monday", "P7", ITEM.title, "", "")
     return {
         "status": documents.status_document(status),
         "import --dry-run": documents.preview_document(preview),
@@ -111,6 +128,13 @@ def every_document() -> dict[str, Any]:
         "queue": documents.queue_document("gain", 3, [CARD]),
         "decide": documents.decision_file_document(DecisionFileReport(2, 1, 0, ((2, "no such listing"),))),
         "undo": documents.decision_document(decision, LISTING, ITEM),
+        "reviewers": agreement_documents.reviewers_document(
+            ReviewersReport((summary,), (pair,), 0.1, 3, 64, 2, 1)
+        ),
+        "adjudicate": agreement_documents.disagreements_document([disagreement]),
+        "adjudicate --from": agreement_documents.adjudication_document(
+            AdjudicationReport(2, 1, ((2, "no such listing"),))
+        ),
         "certify, promote, rollback": documents.release_document(RELEASE),
         "evaluate": documents.comparison_document(COMPARISON),
         "train": documents.training_document(RUN, RELEASE, COMPARISON),
@@ -153,6 +177,22 @@ def test_that_the_queue_does_not_give_an_audit_away() -> None:
     assert "draw" not in shown
     assert "stream" not in shown
     assert "random" not in shown
+
+
+def test_that_a_second_opinion_is_asked_for_without_figures() -> None:
+    asked = replace(CARD, entry=replace(ENTRY, about=1, draw_id=None))
+    shown = documents.queue_document("gain", 3, [asked])
+    candidate = shown["listings"][0]["candidates"][0]
+    assert {candidate[name] for name in ("confidence", "similarity", "lexical")} == {None}
+    assert "about" not in json.dumps(shown)
+
+
+def test_that_an_accuracy_comes_with_its_interval_and_number() -> None:
+    assert ACCURACY.words == "0.97 (0.91-0.99), 64 judged"
+    assert Accuracy(1.0, 0.7, 1.0, 9).words == "too few to say"
+    assert AGREEMENT.words == "0.81 (0.66-0.96), 64 judged"
+    assert Agreement(9, 9, 1.0, 1.0, 0.4, 1.0, 1.0).words == "too few to say"
+    assert Agreement(20, 20, 1.0, None, None, None, 1.0).words == "not defined, 20 judged"
 
 
 def test_that_nothing_certified_is_null() -> None:
