@@ -175,6 +175,7 @@ def test_that_the_accuracy_of_answers_is_recovered_with_items_as_labels() -> Non
     assert found.posterior.sum(axis=1) == pytest.approx(np.ones(800))
 
 
+@pytest.mark.filterwarnings("ignore")  # of pandas, at how crowd-kit calls it
 @pytest.mark.parametrize(("known", "seed"), [(0.0, 4), (0.1, 5), (0.1, 6)])
 def test_that_dawid_skene_is_crowd_kits(known: float, seed: int) -> None:
     crowdkit = pytest.importorskip("crowdkit.aggregation", reason="the extra `agreement` is not installed")
