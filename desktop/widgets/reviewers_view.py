@@ -9,13 +9,24 @@ from desktop.item_models.rows_model import Column, RowsModel
 from desktop.widgets.basics import Card, heading, muted
 from desktop.widgets.pieces import table
 from desktop.widgets.wording import count, percent, verdict_words
-from engine.contracts import Agreement, PairAgreement, ReviewersReport, ReviewerSummary, Verdict
+from engine.contracts import (
+    FEWEST_JUDGED,
+    Agreement,
+    PairAgreement,
+    ReviewersReport,
+    ReviewerSummary,
+    Verdict,
+)
 
 _ROW = 34
 
 
 def _index(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
+
+
+def _pabak(agreement: Agreement) -> str:
+    return "–" if agreement.judged < FEWEST_JUDGED else _index(agreement.pabak)
 
 
 def _agreed(agreement: Agreement) -> str:
@@ -57,7 +68,7 @@ PAIRS: tuple[Column[PairAgreement], ...] = (
     ),
     Column(
         "PABAK",
-        lambda pair: _index(pair.verdicts.pabak),
+        lambda pair: _pabak(pair.verdicts),
         right=True,
         tip=lambda _pair: "Kappa as it would be if every verdict were as frequent and nobody leaned to one",
     ),
@@ -67,7 +78,7 @@ BY_VERDICT: tuple[Column[_Line], ...] = (
     Column("Verdict", lambda line: verdict_words(line[0]).capitalize()),
     Column("Agree", lambda line: _agreed(line[1])),
     Column("Kappa", lambda line: line[1].words),
-    Column("PABAK", lambda line: _index(line[1].pabak), right=True),
+    Column("PABAK", lambda line: _pabak(line[1]), right=True),
     Column(
         "Prevalence",
         lambda line: _index(line[1].prevalence),
@@ -119,7 +130,7 @@ class ReviewersView(QWidget):
         for part in (self.pair_table, self._each, self.verdict_table):
             part.setVisible(some)
         if some:
-            self.pair_table.setMaximumHeight(_ROW * (min(len(report.pairs), 5) + 1) + 8)
+            self.pair_table.setMaximumHeight(_ROW * (min(len(report.pairs), 5) + 1) + 16)
             self.pair_table.setCurrentIndex(self.pairs.index(max(0, min(kept, len(report.pairs) - 1)), 0))
 
     def _on_pair(self, index: QModelIndex, _before: QModelIndex) -> None:

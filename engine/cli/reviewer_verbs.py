@@ -13,6 +13,7 @@ from engine.cli.invocation import JsonOption, WorkspaceArgument, invocation
 from engine.cli.review_verbs import user
 from engine.cli.terminal import Terminal, percent, table
 from engine.contracts import (
+    FEWEST_JUDGED,
     VERDICTS_WITH_ITEM,
     Agreement,
     Decision,
@@ -94,7 +95,7 @@ def _pair_row(pair: PairAgreement) -> tuple[str, ...]:
         f"{pair.first} and {pair.second}",
         _agreed(verdicts),
         verdicts.words,
-        "–" if verdicts.pabak is None else f"{verdicts.pabak:.2f}",
+        "–" if verdicts.pabak is None or verdicts.judged < FEWEST_JUDGED else f"{verdicts.pabak:.2f}",
         pair.same_item.words,
     )
 

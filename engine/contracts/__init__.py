@@ -1,6 +1,7 @@
 """Frozen DTOs and process messages: the words the parts of Alcove speak to each other."""
 
 from engine.contracts.agreement import (
+    FEWEST_JUDGED,
     Accuracy,
     AdjudicationReport,
     Agreement,
@@ -62,6 +63,7 @@ from engine.contracts.reports import Counts, DoctorLine, RateSnapshot, RiskCover
 
 __all__ = [
     "ANSWERING_VERDICTS",
+    "FEWEST_JUDGED",
     "MAPPABLE_FIELDS",
     "REQUIRED_FIELDS",
     "VERDICTS_WITHOUT_MATCH",

@@ -1,16 +1,11 @@
 """How often each reviewer is right where nobody knows the truth: Dawid and Skene's model, by EM.
 
-Two models, both over votes (listing, reviewer, label):
+Every reviewer has a confusion matrix over the same labels (the verdicts). Dawid and Skene (1979),
+"Maximum likelihood estimation of observer error-rates using the EM algorithm". The steps, the start
+(majority) and the rule to stop are those of crowd-kit's ``DawidSkene``, which a test compares it with;
+crowd-kit itself brings transformers and pandas along, a lot to install for a hundred lines.
 
-* :func:`dawid_skene`: every reviewer has a confusion matrix over the same labels (the verdicts).
-  Dawid and Skene (1979), "Maximum likelihood estimation of observer error-rates using the EM
-  algorithm". The steps, the start (majority) and the rule to stop are those of crowd-kit's
-  ``DawidSkene``, which a test compares it with; crowd-kit itself brings transformers and pandas along,
-  which are a lot to install for a hundred lines.
-* :func:`one_coin`: every reviewer is right with one probability, and a wrong answer falls on any other
-  of the listing's answers. For answers that name items, whose labels mean nothing on another listing.
-
-Known truth (gold decisions, adjudications) anchors both: there the truth is not estimated but set.
+Known truth (gold decisions, adjudications) anchors the model: there the truth is not estimated but set.
 """
 
 from __future__ import annotations
@@ -49,8 +44,7 @@ class Estimate:
 
     ``posterior``: shape (tasks, labels), the probability that a label is the truth. ``right``: shape
     (reviewers,), the expected number of right votes; ``judged`` the number of votes. ``confusion``:
-    shape (reviewers, said, truth), the probability to say one thing where another is true; empty for
-    :func:`one_coin`.
+    shape (reviewers, said, truth), the probability to say one thing where another is true.
     """
 
     posterior: Floats
@@ -92,47 +86,6 @@ def dawid_skene(votes: Votes, labels: int, reviewers: int) -> Estimate:
     return _estimate(votes, posterior, reviewers, confusion)
 
 
-def one_coin(votes: Votes, labels: int, reviewers: int) -> Estimate:
-    """Fit one accuracy for each reviewer; a wrong answer is any other of its listing's, equally likely.
-
-    A listing has as many answers as were given there and one more, so that two who agree may both be
-    wrong. Accuracies stay within (0.001, 0.999): nobody is beyond doubt. A reviewer is taken to be
-    right more often than not at the start.
-
-    Args:
-        votes: ``labels`` number the answers of each task from 0 on.
-        labels: the largest number of answers of a task.
-        reviewers: how many reviewers there are.
-    """
-    tasks = len(votes.truth)
-    known = np.flatnonzero(votes.truth >= 0)
-    given = np.zeros((tasks, labels + 1), dtype=bool)
-    given[votes.tasks, votes.labels] = True
-    given[known, votes.truth[known]] = True
-    answers = given.sum(axis=1)
-    # The answer that nobody gave comes behind those that were.
-    possible = given.copy()
-    possible[np.arange(tasks), answers] = True
-    others = np.maximum(answers, 1)
-    posterior = np.zeros((tasks, labels + 1))
-    np.add.at(posterior, (votes.tasks, votes.labels), 1.0)
-    posterior /= np.maximum(posterior.sum(axis=1, keepdims=True), 1.0)
-    _anchor(posterior, votes.truth, known)
-    accuracy = _one_coin_accuracy(votes, posterior, reviewers)
-    for _ in range(_ITERATIONS):
-        right = np.log(accuracy)[votes.reviewers]
-        wrong = np.log((1 - accuracy)[votes.reviewers] / others[votes.tasks])
-        logs = np.zeros((tasks, labels + 1))
-        np.add.at(logs, votes.tasks, np.repeat(wrong[:, None], labels + 1, axis=1))
-        np.add.at(logs, (votes.tasks, votes.labels), right - wrong)
-        posterior = _normalised(logs, possible)
-        _anchor(posterior, votes.truth, known)
-        before, accuracy = accuracy, _one_coin_accuracy(votes, posterior, reviewers)
-        if float(np.abs(accuracy - before).max(initial=0.0)) < _TOLERANCE:
-            break
-    return _estimate(votes, posterior, reviewers, np.zeros((0, 0, 0)))
-
-
 def _anchor(posterior: Floats, truth: Ints, known: Ints) -> None:
     posterior[known] = 0.0
     posterior[known, truth[known]] = 1.0
@@ -148,11 +101,6 @@ def _parameters(votes: Votes, posterior: Floats, labels: int, reviewers: int) ->
     confusion = np.where(said[:, :, None], np.maximum(confusion, _LEAST), 0.0)
     confusion /= np.maximum(confusion.sum(axis=1, keepdims=True), _LEAST)
     return posterior.mean(axis=0), confusion
-
-
-def _one_coin_accuracy(votes: Votes, posterior: Floats, reviewers: int) -> Floats:
-    right, judged = _right(votes, posterior, reviewers)
-    return np.asarray(np.clip(right / np.maximum(judged, 1), 0.001, 0.999))
 
 
 def _normalised(logs: Floats, possible: NDArray[np.bool_]) -> Floats:

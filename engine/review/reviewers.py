@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.contracts import Accuracy, PairAgreement, ReviewersReport, ReviewerSummary, Verdict
 from engine.review.agreement import Answer, counted, pair_agreement, wilson
-from engine.review.dawid_skene import Estimate, Votes, dawid_skene, one_coin
+from engine.review.dawid_skene import Votes, dawid_skene
+from engine.review.one_coin import one_coin
 
 if TYPE_CHECKING:
     from engine.store import Compared, UnitOfWork
 
-_Fit: TypeAlias = Callable[[Votes], Estimate]
-#: Resamples of the listings behind an estimated accuracy's interval, and their share left out in all.
-_RESAMPLES, _OUTSIDE = 200, 0.05
 _VERDICTS = {verdict: at for at, verdict in enumerate(Verdict)}
 
 
@@ -72,24 +69,26 @@ def accuracies(
     """Reviewers' accuracies by name: of answers, of verdicts, and on gold decisions alone.
 
     The truth is known for gold decisions, whose author is not judged by them, and for disagreements
-    that a third person adjudicated; elsewhere it is estimated. The interval of an estimated accuracy
-    is Wilson's for as many votes, widened by a bootstrap over listings where that reaches further,
-    because the truth is estimated too.
+    that a third person adjudicated; elsewhere it is estimated. Answers and their intervals are the
+    one-coin model's. Verdicts are Dawid and Skene's; their interval is the one-coin model's of the
+    verdicts, and Wilson's for as many votes where that reaches further.
     """
     if not compared:
         return {}, {}, {}
     names = sorted({name for one in compared for name in (one.first, one.second)})
-    votes, by_verdict, labels = _votes(compared, {name: at for at, name in enumerate(names)})
-    answers = _accuracies(
-        votes, names, one_coin(votes, labels, len(names)), lambda some: one_coin(some, labels, len(names))
-    )
-    known = len(Verdict)
-    verdicts = _accuracies(
-        by_verdict,
-        names,
-        dawid_skene(by_verdict, known, len(names)),
-        lambda some: dawid_skene(some, known, len(names)),
-    )
+    votes, by_verdict = _votes(compared, {name: at for at, name in enumerate(names)})
+    found, likewise = one_coin(votes, len(names)), one_coin(by_verdict, len(names))
+    matrices = dawid_skene(by_verdict, len(Verdict), len(names))
+    answers: dict[str, Accuracy] = {}
+    verdicts: dict[str, Accuracy] = {}
+    for at, name in enumerate(names):
+        if judged := int(found.judged[at]):
+            low, high = float(found.low[at]), float(found.high[at])
+            answers[name] = _accuracy(float(found.right[at]), judged, low, high)
+            right = float(matrices.right[at])
+            below, above = wilson(right, judged)
+            low, high = min(below, float(likewise.low[at])), max(above, float(likewise.high[at]))
+            verdicts[name] = _accuracy(right, judged, low, high)
     on_gold: dict[str, list[bool]] = {}
     for one in compared:
         if one.gold:
@@ -98,11 +97,16 @@ def accuracies(
     return answers, verdicts, counts
 
 
+def _accuracy(right: float, judged: int, low: float, high: float) -> Accuracy:
+    estimate = min(1.0, right / judged)
+    return Accuracy(estimate, min(low, estimate), max(high, estimate), judged)
+
+
 _NOTHING = Accuracy(None, None, None, 0)
 
 
-def _votes(compared: Sequence[Compared], numbers: dict[str, int]) -> tuple[Votes, Votes, int]:
-    """The votes by answer (numbered on each listing) and by verdict, and the most answers of a listing."""
+def _votes(compared: Sequence[Compared], numbers: dict[str, int]) -> tuple[Votes, Votes]:
+    """The votes by answer, numbered on each listing, and by verdict."""
     tasks: dict[int, int] = {}
     answers: list[dict[Answer, int]] = []
     truth: list[Answer | None] = []
@@ -132,11 +136,9 @@ def _votes(compared: Sequence[Compared], numbers: dict[str, int]) -> tuple[Votes
     )
     verdicts = np.array([-1 if known is None else _VERDICTS[known[0]] for known in truth], dtype=np.int64)
     columns = np.array(rows, dtype=np.int64).T
-    most = max(len(given) for given in answers)
     return (
         Votes(columns[0], columns[1], columns[2], numbered),
         Votes(columns[0], columns[1], columns[3], verdicts),
-        most,
     )
 
 
@@ -147,41 +149,3 @@ def _truth(one: Compared) -> Answer | None:
     if one.adjudicator is not None and one.adjudicator not in {one.first, one.second}:
         return one.adjudicated
     return None
-
-
-def _accuracies(votes: Votes, names: Sequence[str], found: Estimate, fit: _Fit) -> dict[str, Accuracy]:
-    generator = np.random.default_rng(0)
-    tasks = len(votes.truth)
-    order = np.argsort(votes.tasks, kind="stable")
-    starts = np.searchsorted(votes.tasks[order], np.arange(tasks + 1))
-    resampled = np.full((_RESAMPLES, len(names)), np.nan)
-    for at in range(_RESAMPLES):
-        drawn = generator.integers(0, tasks, size=tasks)
-        again = fit(_resample(votes, order, starts, drawn))
-        with np.errstate(invalid="ignore"):
-            resampled[at] = again.right / again.judged
-    result = {}
-    for number, name in enumerate(names):
-        judged = int(found.judged[number])
-        if judged == 0:
-            continue
-        right = float(found.right[number])
-        low, high = wilson(right, judged)
-        shares = resampled[:, number]
-        shares = shares[~np.isnan(shares)]
-        if len(shares):
-            below, above = np.quantile(shares, [_OUTSIDE / 2, 1 - _OUTSIDE / 2])
-            low, high = min(low, float(below)), max(high, float(above))
-        result[name] = Accuracy(right / judged, low, high, judged)
-    return result
-
-
-def _resample(
-    votes: Votes, order: NDArray[np.int64], starts: NDArray[np.int64], drawn: NDArray[np.int64]
-) -> Votes:
-    """The votes on the drawn tasks, each draw a task of its own."""
-    lengths = starts[drawn + 1] - starts[drawn]
-    tasks = np.repeat(np.arange(len(drawn)), lengths)
-    within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    rows = order[np.repeat(starts[drawn], lengths) + within]
-    return Votes(tasks, votes.reviewers[rows], votes.labels[rows], votes.truth[drawn])

@@ -13,7 +13,8 @@ from sklearn.metrics import cohen_kappa_score
 
 from engine.contracts import Verdict
 from engine.review.agreement import agreement, counted, pair_agreement, table_of, wilson
-from engine.review.dawid_skene import Votes, dawid_skene, one_coin
+from engine.review.dawid_skene import Votes, dawid_skene
+from engine.review.one_coin import one_coin
 from engine.review.reviewers import accuracies, pairs
 from engine.store import Compared
 
@@ -163,16 +164,33 @@ def test_that_a_few_gold_decisions_tell_who_is_right_of_two() -> None:
     confusion = matrices(0.97, 0.75)
     blind, _ = planted(confusion, 400, 2, seed=2)
     anchored, _ = planted(confusion, 400, 2, seed=2, known=0.1)
-    assert np.ptp(one_coin(blind, 4, 2).right) < 1e-6
-    found = one_coin(anchored, 4, 2)
+    alone, found = one_coin(blind, 2), one_coin(anchored, 2)
+    assert np.ptp(alone.right) < 0.5
     assert found.right / found.judged == pytest.approx([0.97, 0.75], abs=0.06)
+    assert (found.high - found.low < (alone.high - alone.low)).all()
+    # And without it the interval says so.
+    for low, true, high in zip(alone.low, (0.97, 0.75), alone.high, strict=True):
+        assert low < true < high
 
 
 def test_that_the_accuracy_of_answers_is_recovered_with_items_as_labels() -> None:
     votes, _ = planted(matrices(0.95, 0.85, 0.7), 800, 3, seed=3)
-    found = one_coin(votes, 4, 3)
+    found = one_coin(votes, 3)
     assert found.right / found.judged == pytest.approx([0.95, 0.85, 0.7], abs=0.04)
-    assert found.posterior.sum(axis=1) == pytest.approx(np.ones(800))
+    assert found.judged.tolist() == [800, 800, 800]
+
+
+@pytest.mark.parametrize("known", [0.0, 0.15])
+def test_that_the_interval_of_an_accuracy_covers_as_often_as_it_says(known: float) -> None:
+    true = np.array([0.95, 0.88, 0.82])
+    confusion = matrices(*true)
+    covered = [
+        (found.low <= true) & (true <= found.high)
+        for found in (
+            one_coin(planted(confusion, 90, 2, seed=100 + n, known=known)[0], 3) for n in range(100)
+        )
+    ]
+    assert np.mean(covered) > 0.92
 
 
 @pytest.mark.filterwarnings("ignore")  # of pandas, at how crowd-kit calls it
