@@ -130,7 +130,7 @@ class ReviewersView(QWidget):
         for part in (self.pair_table, self._each, self.verdict_table):
             part.setVisible(some)
         if some:
-            self.pair_table.setMaximumHeight(_ROW * (min(len(report.pairs), 5) + 1) + 16)
+            self.pair_table.setFixedHeight(_ROW * (min(len(report.pairs), 5) + 1) + 12)
             self.pair_table.setCurrentIndex(self.pairs.index(max(0, min(kept, len(report.pairs) - 1)), 0))
 
     def _on_pair(self, index: QModelIndex, _before: QModelIndex) -> None:

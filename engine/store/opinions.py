@@ -43,31 +43,30 @@ _QUERY = select(
     SecondOpinionRow.overlap_id,
 ).join(OpinionStateRow, OpinionStateRow.opinion_id == SecondOpinionRow.id)
 
-# An adjudication counts while its decision is in force; it settles every opinion about the same decision.
 _COMPARED = f"""
-SELECT d.id, d.reviewer, d.verdict, d.item_id, o.reviewer, o.verdict, o.item_id,
-       d.id IN ({GOLD}), settled.reviewer, settled.verdict, settled.item_id
+SELECT d.id, d.reviewer, d.verdict, d.item_id, o.reviewer, o.verdict, o.item_id, d.id IN ({GOLD})
 FROM opinion_state
-JOIN second_opinion AS o ON o.id = opinion_state.opinion_id
-JOIN decision AS d ON d.id = o.decision_id
-JOIN decision_state ON decision_state.decision_id = d.id
-LEFT JOIN (
-    SELECT about.decision_id AS about, final.reviewer, final.verdict, final.item_id
-    FROM adjudication
-    JOIN second_opinion AS about ON about.id = adjudication.opinion_id
-    JOIN decision AS final ON final.id = adjudication.decision_id
-    JOIN decision_state AS standing ON standing.decision_id = final.id AND standing.state = 'in_force'
-) AS settled ON settled.about = d.id
-WHERE opinion_state.state = 'given' AND decision_state.state <> 'undone'
+CROSS JOIN second_opinion AS o ON o.id = opinion_state.opinion_id
+CROSS JOIN decision AS d ON d.id = o.decision_id
+CROSS JOIN decision_state ON decision_state.decision_id = d.id
+WHERE opinion_state.state = 'given' AND +decision_state.state <> 'undone'
 ORDER BY o.id
 """
-
+# An adjudication counts while its decision is in force, for every opinion about the same decision.
+_ADJUDICATED = """
+SELECT about.decision_id, final.reviewer, final.verdict, final.item_id
+FROM adjudication
+CROSS JOIN decision_state ON decision_state.decision_id = adjudication.decision_id
+CROSS JOIN second_opinion AS about ON about.id = adjudication.opinion_id
+CROSS JOIN decision AS final ON final.id = adjudication.decision_id
+WHERE +decision_state.state = 'in_force'
+"""
 _DISAGREEING = (
-    " FROM opinion_state"
-    " JOIN second_opinion ON second_opinion.id = opinion_state.opinion_id"
-    " JOIN decision_state ON decision_state.decision_id = second_opinion.decision_id"
+    " FROM opinion_state INDEXED BY ix_opinion_state_differs"
+    " CROSS JOIN second_opinion ON second_opinion.id = opinion_state.opinion_id"
+    " CROSS JOIN decision_state ON decision_state.decision_id = second_opinion.decision_id"
     " WHERE opinion_state.state = 'given' AND opinion_state.differs = 1"
-    f" AND decision_state.state = 'in_force' AND second_opinion.decision_id NOT IN ({GOLD})"
+    f" AND +decision_state.state = 'in_force' AND second_opinion.decision_id NOT IN ({GOLD})"
 )
 _WORDS = (
     "SELECT listing.external_id, listing.title, feed.name,"
@@ -228,6 +227,10 @@ class Opinions:
 
     def compared(self) -> list[Compared]:
         """Every second opinion with what it is compared with, undone decisions left out."""
+        settled = {
+            row[0]: (row[1], (Verdict(row[2]), row[3]))
+            for row in self._connection.exec_driver_sql(_ADJUDICATED)
+        }
         return [
             Compared(
                 decision_id=row[0],
@@ -236,8 +239,8 @@ class Opinions:
                 second=row[4],
                 second_answer=(Verdict(row[5]), row[6]),
                 gold=bool(row[7]),
-                adjudicator=row[8],
-                adjudicated=None if row[8] is None else (Verdict(row[9]), row[10]),
+                adjudicator=settled[row[0]][0] if row[0] in settled else None,
+                adjudicated=settled[row[0]][1] if row[0] in settled else None,
             )
             for row in self._connection.exec_driver_sql(_COMPARED)
         ]
@@ -280,7 +283,7 @@ class Opinions:
     def disagreement_on(self, listing_id: int) -> Disagreement | None:
         """The oldest disagreement that waits on a listing, or None."""
         row = self._connection.exec_driver_sql(
-            f"SELECT opinion_state.opinion_id{_DISAGREEING} AND opinion_state.listing_id = ?"
+            f"SELECT opinion_state.opinion_id{_DISAGREEING} AND second_opinion.listing_id = ?"
             " ORDER BY opinion_state.opinion_id LIMIT 1",
             (listing_id,),
         ).first()

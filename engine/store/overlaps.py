@@ -16,25 +16,35 @@ GOLD = (
     "SELECT decision_id FROM gold_event WHERE gold = 1"
     " AND id IN (SELECT max(id) FROM gold_event GROUP BY decision_id)"
 )
+# Without statistics SQLite would begin at every decision in force, or look for a listing's decisions
+# among all of its reviewer's: CROSS JOIN keeps the order of the tables, a plus keeps an index out of it.
 #: Nobody is asked about a listing that they have seen: decided, even if it was undone, or answered as a
 #: second opinion. A second opinion that was taken back is asked for again.
 _MAY_BE_ASKED = (
-    " decision_state.state = 'in_force' AND listing_route.machine_route IS NOT NULL"
+    " listing_route.machine_route IS NOT NULL"
     " AND NOT EXISTS (SELECT 1 FROM decision WHERE decision.listing_id = listing_route.listing_id"
-    " AND decision.reviewer = ?1)"
+    " AND +decision.reviewer = ?1)"
     " AND NOT EXISTS (SELECT 1 FROM opinion_state WHERE opinion_state.listing_id = listing_route.listing_id"
     " AND opinion_state.reviewer = ?1 AND opinion_state.state = 'given')"
 )
+_ROUTE = " CROSS JOIN listing_route ON listing_route.listing_id = decision_state.listing_id"
 _OVERLAPS = (
     "SELECT overlap.decision_id, overlap.listing_id, overlap.id FROM overlap"
-    " JOIN decision_state ON decision_state.decision_id = overlap.decision_id"
-    " JOIN listing_route ON listing_route.listing_id = overlap.listing_id"
-    " WHERE overlap.state = 'open' AND" + _MAY_BE_ASKED
+    " CROSS JOIN decision_state ON decision_state.decision_id = overlap.decision_id"
+    f"{_ROUTE} WHERE overlap.state = 'open' AND +decision_state.state = 'in_force' AND" + _MAY_BE_ASKED
 )
 _GOLD = (
-    "SELECT decision_state.decision_id, decision_state.listing_id, NULL FROM decision_state"
-    " JOIN listing_route ON listing_route.listing_id = decision_state.listing_id"
-    f" WHERE decision_state.decision_id IN ({GOLD}) AND" + _MAY_BE_ASKED
+    "SELECT decision_state.decision_id, decision_state.listing_id, NULL"
+    f" FROM ({GOLD}) AS marked"
+    " CROSS JOIN decision_state ON decision_state.decision_id = marked.decision_id"
+    f"{_ROUTE} WHERE +decision_state.state = 'in_force' AND" + _MAY_BE_ASKED
+)
+#: Of the decision in force on one listing: its number, listing, open draw, and whether it is gold.
+_ON_LISTING = (
+    "SELECT decision_state.decision_id, decision_state.listing_id, overlap.id,"
+    f" decision_state.decision_id IN ({GOLD}) FROM decision_state{_ROUTE}"
+    " LEFT JOIN overlap ON overlap.decision_id = decision_state.decision_id AND overlap.state = 'open'"
+    " WHERE decision_state.listing_id = ?2 AND decision_state.state = 'in_force' AND" + _MAY_BE_ASKED
 )
 _ON_PAGE = " AND listing_route.snoozed < 2 AND (?2 IS NULL OR listing_route.feed_id = ?2)"
 
@@ -95,13 +105,10 @@ class Overlaps:
 
     def asked_on(self, listing_id: int, reviewer: str) -> Asked | None:
         """What a reviewer may be asked about a listing now: the draw on it, or its gold decision."""
-        for query in (_OVERLAPS, _GOLD):
-            row = self._connection.exec_driver_sql(
-                query + " AND listing_route.listing_id = ?2", (reviewer, listing_id)
-            ).first()
-            if row is not None:
-                return Asked(*row)
-        return None
+        row = self._connection.exec_driver_sql(_ON_LISTING, (reviewer, listing_id)).first()
+        if row is None or not (row[2] is not None or row[3]):
+            return None
+        return Asked(row[0], row[1], row[2])
 
     def mark_gold(self, decision_id: int, gold: bool, reviewer: str, at: str) -> None:
         """Mark a decision as certain, or not any more.
@@ -130,14 +137,15 @@ class Overlaps:
     def counts(self) -> tuple[int, int, int]:
         """Open draws whose decision is in force, answered draws, and gold decisions in force."""
         waiting = self._connection.exec_driver_sql(
-            "SELECT count(*) FROM overlap JOIN decision_state USING (decision_id)"
-            " WHERE overlap.state = 'open' AND decision_state.state = 'in_force'"
+            "SELECT count(*) FROM overlap"
+            " CROSS JOIN decision_state ON decision_state.decision_id = overlap.decision_id"
+            " WHERE overlap.state = 'open' AND +decision_state.state = 'in_force'"
         ).scalar()
         answered = self._connection.execute(
             select(func.count()).select_from(OverlapRow).where(literal_column("overlap.state = 'answered'"))
         ).scalar()
         gold = self._connection.exec_driver_sql(
-            f"SELECT count(*) FROM decision_state WHERE state = 'in_force' AND decision_id IN ({GOLD})"
+            f"SELECT count(*) FROM decision_state WHERE +state = 'in_force' AND decision_id IN ({GOLD})"
         ).scalar()
         return int(waiting or 0), int(answered or 0), int(gold or 0)
 
