@@ -49,6 +49,7 @@ class ReviewersScreen(QWidget):
         self.pages.tabBar().setDrawBase(False)
         self.pages.addTab(self.view, "Reviewers")
         self.pages.addTab(self.adjudication, "To adjudicate")
+        self.pages.currentChanged.connect(lambda _page: self._focus())
         asked = words("Ask another reviewer again:", "muted")
         asked.setBuddy(self.share)
         head = row(column(page_title("Reviewers"), self.facts, spacing=2), None, asked, self.share)

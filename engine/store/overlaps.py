@@ -57,8 +57,9 @@ class Overlaps:
 
     def last_draw(self) -> tuple[int, float] | None:
         """The decision that was drawn last and the probability it had; None before the first."""
+        last = select(func.max(OverlapRow.id)).scalar_subquery()
         row = self._connection.execute(
-            select(OverlapRow.decision_id, OverlapRow.probability).order_by(OverlapRow.id.desc()).limit(1)
+            select(OverlapRow.decision_id, OverlapRow.probability).where(OverlapRow.id == last)
         ).first()
         return None if row is None else (row[0], row[1])
 

@@ -36,7 +36,6 @@ def reviewers(qtbot: QtBot, session: Session, workspace: FakeWorkspace) -> Revie
 @pytest.fixture
 def adjudicating(qtbot: QtBot, reviewers: ReviewersScreen) -> ReviewersScreen:
     reviewers.pages.setCurrentIndex(1)
-    reviewers.activate()
     assert reviewers.adjudication.table.hasFocus()
     return reviewers
 
