@@ -7,67 +7,71 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
 
 from engine.contracts import Verdict
 from engine.errors import EnvironmentError_
 from engine.store import Store
 from engine.store.connections import database_engine
-from engine.store.migrate import MIGRATIONS, SCHEMA_VERSION
+from engine.store.migrate import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
+from engine.store.store import FOLDERS
 from engine.workspace import Workspace
-from tests.engine.store_samples import decide, matched_store
 
-#: What revision 0002 brought; a workspace of version 1 is one of today without it.
-_SINCE_ONE = ("adjudication", "gold_event", "opinion_state", "opinion_event", "second_opinion", "overlap")
+#: What a workspace of version 1 holds: an item, a listing matched with it, and a decision of Ann's.
+_RECORD = (
+    "external_id, content_hash, text_key, added_at, gtin, title, brand, model, category, image, description,"
+    " attributes"
+)
+_ROWS = (
+    "INSERT INTO feed VALUES (1, 'monday', '')",
+    f"INSERT INTO item (id, {_RECORD})"
+    " VALUES (1, 'P1', x'00', 'k', '', '', 'Acme kettle', '', '', '', '', '', '{}')",
+    f"INSERT INTO listing (id, feed_id, {_RECORD})"
+    " VALUES (1, 1, 'L1', x'00', 'k', '', '', 'acme kettle', '', '', '', '', '', '{}')",
+    "INSERT INTO listing_route (listing_id, feed_id, random_key, machine_route, machine_reason, item_id,"
+    " confidence, none_confidence, margin, uncertainty, priority, decided)"
+    " VALUES (1, 1, 7, 'review', 'no_matcher', 1, 0.5, 0, 0.5, 0, 1, 1)",
+    "INSERT INTO decision (id, listing_id, verdict, item_id, reviewer, decided_at, stream, note, rejected,"
+    " shown) VALUES (1, 1, 'match', 1, 'ann', '2026-01-02T03:04:05+00:00', 'learning', '', '[]', x'')",
+    "INSERT INTO decision_event VALUES (1, 1, 'add', '')",
+    "INSERT INTO decision_state VALUES (1, 1, 'ann', 'learning', 'in_force', 1)",
+)
 
 
 @pytest.fixture
-def version_one(tmp_path: Path) -> tuple[Path, list[int]]:
+def version_one(tmp_path: Path) -> Path:
     folder = tmp_path / "shop"
-    with Store.create(folder) as store:
-        ids = matched_store(store)
-        with store.writing() as uow:
-            decide(uow, ids[0])
-    engine = database_engine(folder, writer=True)
-    with engine.connect() as connection, connection.begin():
-        for table in _SINCE_ONE:
-            connection.exec_driver_sql(f"DROP TABLE {table}")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
-        connection.exec_driver_sql("PRAGMA user_version = 1")
-    engine.dispose()
-    return folder, ids
-
-
-def test_that_a_workspace_of_version_one_is_backed_up_and_goes_on_with_its_decisions(
-    version_one: tuple[Path, list[int]],
-) -> None:
-    folder, ids = version_one
-    with Workspace.open(folder) as workspace:
-        assert [entry.decision.listing_id for entry in workspace.history()] == [ids[0]]
-        workspace.update_settings(overlap_share=1.0)
-        [entry] = [one for one in workspace.queue(limit=50, reviewer="bob") if one.about]
-        workspace.give_second_opinion(
-            listing_id=entry.listing_id, about=entry.about or 0, verdict=Verdict.NONE, reviewer="bob"
-        )
-        assert len(workspace.disagreements()) == 1
-    assert (folder / "backups" / f"workspace-before-schema-{SCHEMA_VERSION}.db").exists()
-
-
-def test_that_an_older_workspace_has_to_be_opened_for_writing_once(
-    version_one: tuple[Path, list[int]],
-) -> None:
-    with pytest.raises(EnvironmentError_, match="older Alcove"):
-        Store.open(version_one[0], read_only=True)
-
-
-def test_that_the_first_revision_is_still_what_it_was() -> None:
-    engine = create_engine("sqlite://")
+    for name in FOLDERS:
+        (folder / name).mkdir(parents=True)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
+    (folder / "workspace.db").touch()
+    engine = database_engine(folder, writer=True)
     with engine.connect() as connection, connection.begin():
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-        names = {row[0] for row in connection.exec_driver_sql("SELECT name FROM sqlite_schema")}
+        for row in _ROWS:
+            connection.exec_driver_sql(row)
+        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.exec_driver_sql("PRAGMA user_version = 1")
     engine.dispose()
-    assert not names & set(_SINCE_ONE)
-    assert {"decision", "decision_state", "draw"} <= names
+    return folder
+
+
+def test_that_a_workspace_of_version_one_is_backed_up_and_goes_on_with_its_decisions(
+    version_one: Path,
+) -> None:
+    with Workspace.open(version_one) as workspace:
+        [entry] = workspace.history()
+        assert (entry.decision.reviewer, entry.item_external_id) == ("ann", "P1")
+        workspace.update_settings(overlap_share=1.0)
+        [asked] = workspace.queue(limit=50, reviewer="bob")
+        workspace.give_second_opinion(
+            listing_id=1, about=asked.about or 0, verdict=Verdict.NONE, reviewer="bob"
+        )
+        assert len(workspace.disagreements()) == 1
+    assert (version_one / "backups" / f"workspace-before-schema-{SCHEMA_VERSION}.db").exists()
+
+
+def test_that_an_older_workspace_has_to_be_opened_for_writing_once(version_one: Path) -> None:
+    with pytest.raises(EnvironmentError_, match="older Alcove"):
+        Store.open(version_one, read_only=True)
