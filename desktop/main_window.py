@@ -23,6 +23,7 @@ from desktop.screens.history import HistoryScreen
 from desktop.screens.home import HomeScreen
 from desktop.screens.releases import ReleasesScreen
 from desktop.screens.review import ReviewScreen
+from desktop.screens.reviewers import ReviewersScreen
 from desktop.session import Session
 from desktop.theme import Theme, icon
 from desktop.widgets.basics import Button, column, row, words
@@ -32,7 +33,7 @@ _GEOMETRY = "window/geometry"
 _SCREEN = "window/screen"
 #: The layout is kept this long (milliseconds) after the last change, so that a crash loses little.
 _SETTLED = 1500
-_NAMES = ("Home", "Review", "Automation", "Releases", "History")
+_NAMES = ("Home", "Review", "Automation", "Releases", "History", "Reviewers")
 
 
 def _appearance(choice: str) -> str:
@@ -59,12 +60,14 @@ class MainWindow(QMainWindow):
         self.automation = AutomationScreen(session)
         self.releases = ReleasesScreen(session)
         self.history = HistoryScreen(session)
+        self.reviewers = ReviewersScreen(session)
         self._screens: tuple[QWidget, ...] = (
             self.home,
             self.review,
             self.automation,
             self.releases,
             self.history,
+            self.reviewers,
         )
         self.stack = QStackedWidget()
         for screen in self._screens:
@@ -83,6 +86,7 @@ class MainWindow(QMainWindow):
         name = session.workspace.path.name
         self.setWindowTitle(f"{name} – Alcove" + (" (read-only)" if session.read_only else ""))
         self.history.reopen_asked.connect(self.reopen)
+        self.reviewers.reopen_asked.connect(self.reopen)
         self._add_shortcuts()
         self._layout_timer = QTimer(self)
         self._layout_timer.setSingleShot(True)
@@ -95,7 +99,7 @@ class MainWindow(QMainWindow):
         self.show_screen(min(max(0, session.preferences.get(_SCREEN, 0)), len(_NAMES) - 1))
 
     def show_screen(self, number: int) -> None:
-        """Show Home (0), Review, Automation, Releases or History (4)."""
+        """Show Home (0), Review, Automation, Releases, History (4) or Reviewers (5)."""
         self._buttons[number].setChecked(True)
         self._session.preferences.set(_SCREEN, number)
         screen = self._screens[number]
@@ -188,6 +192,7 @@ class MainWindow(QMainWindow):
             self._session.reviewer = name.strip()
             self._session.preferences.set("reviewer", name.strip())
             self._reviewer.setText(name.strip())
+            self.review.desk.change_reviewer()
 
     # -- Qt's hooks ------------------------------------------------------------------------------
 

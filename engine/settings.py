@@ -18,7 +18,9 @@ class WorkspaceSettings(BaseModel):
     """What the owner of a workspace can set. Shares, precisions and tolerances are fractions of 1.
 
     ``precision`` and ``delta`` are what certificates promise; ``random_share`` is the share of the
-    queue given to the random stream; ``neighbours`` and ``lexical_neighbours`` are how many candidates
+    queue given to the random stream; ``overlap_share`` is the share of decisions that another reviewer
+    is asked about again, blind; ``gold_share`` the share of the queue given to gold decisions while a
+    reviewer has not answered them; ``neighbours`` and ``lexical_neighbours`` are how many candidates
     dense and lexical retrieval each bring; ``max_segment_drop`` and ``max_contradiction_share`` are
     the gate's tolerances; ``text_fields`` and ``text_max_chars`` (characters) make the record text.
     ``cost_wrong``, ``cost_review`` and ``cost_missed`` are what one wrong automation, one review and one
@@ -30,6 +32,8 @@ class WorkspaceSettings(BaseModel):
     precision: float = Field(default=0.95, gt=0.5, lt=1.0)
     delta: float = Field(default=0.1, gt=0.0, le=0.5)
     random_share: float = Field(default=0.3, ge=0.0, le=1.0)
+    overlap_share: float = Field(default=0.0, ge=0.0, le=1.0)
+    gold_share: float = Field(default=0.05, ge=0.0, le=0.5)
     neighbours: int = Field(default=40, ge=1, le=1000)
     lexical_neighbours: int = Field(default=40, ge=1, le=1000)
     shown_candidates: int = Field(default=10, ge=1, le=100)

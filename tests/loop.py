@@ -114,7 +114,7 @@ def _certified() -> Path:
     shutil.copytree(_matched(), folder)
     answers = Answers(sample_files() / "answers.csv")
     with Workspace.open(folder) as workspace:
-        workspace.update_settings(precision=0.7)
+        workspace.update_settings(precision=0.65)
         answers.review(workspace, 80)
         drain(workspace.certify())
         answers.review(workspace, 140)
@@ -129,7 +129,7 @@ def matched_workspace(folder: Path) -> Workspace:
 
 
 def certified_workspace(folder: Path) -> Workspace:
-    """A copy of a workspace with 220 decisions, refitted twice at a required precision of .7."""
+    """A copy of a workspace with 220 decisions, refitted twice at a required precision of .65."""
     shutil.copytree(_certified(), folder)
     return Workspace.open(folder)
 

@@ -67,6 +67,9 @@ class Photographer:
         window.show_screen(4)
         wait()
         self.take(window, "history")
+        window.show_screen(5)
+        wait(lambda: window.reviewers.report is not None)
+        self.take(window, "reviewers")
 
     def _home(self, window: MainWindow, feed: Path) -> None:
         window.show_screen(0)

@@ -41,7 +41,7 @@ _EXPLANATIONS = {
     RouteReason.TIE: "The best candidates are too close to one another to be told apart.",
     RouteReason.NO_CANDIDATES: "No item of the catalogue resembles this listing.",
     RouteReason.CHANGED: "The listing or its item changed after the answer, so it is asked again.",
-    RouteReason.AUDIT: "Drawn at random to measure precision. Confidence and order are hidden on purpose.",
+    RouteReason.AUDIT: "Drawn to measure precision or agreement. Confidence and order are hidden on purpose.",
     RouteReason.SNOOZED: "You had put this listing off.",
     RouteReason.ABOVE_THRESHOLD: "It was automated; a new answer replaces that.",
     RouteReason.NOT_IN_CATALOGUE: "It was automated; a new answer replaces that.",

@@ -21,7 +21,7 @@ from desktop.item_models.presentation import Sketch, with_found
 from desktop.operations import reviewing
 from desktop.session import Session
 from desktop.widgets.wording import counted
-from engine.contracts import ChangeSet, Decision, Item, QueueOrder, Verdict
+from engine.contracts import ChangeSet, Decision, Item, QueueOrder, SecondOpinion, Verdict
 
 
 class DeskState(StrEnum):
@@ -117,6 +117,14 @@ class ReviewDesk(QObject):
     def refresh(self, changes: ChangeSet) -> None:
         """Somebody else changed something: what is prepared is read again, the card in front stays."""
         if changes.routes or changes.decisions or changes.listings or changes.items:
+            self._read_again()
+
+    def change_reviewer(self) -> None:
+        """Somebody else sits down: what is asked of the one before is not asked of them."""
+        asked = self.front is not None and self.front.card.entry.about is not None
+        if asked and not self.saving:
+            self.open()
+        elif self.state is not DeskState.LOADING:
             self._read_again()
 
     def refresh_standing(self) -> None:
@@ -223,10 +231,12 @@ class ReviewDesk(QObject):
         identical = self.front.card.identical_pending if self.front is not None else 0
         self._set_saving(False)
         self._offer(decision, 0 if decision.verdict is Verdict.UNSURE else identical)
-        unsure = decision.verdict is Verdict.UNSURE
+        # A second opinion settles nothing, whatever it says, and an unsure one does not come back.
+        second = isinstance(decision, SecondOpinion)
+        unsure = decision.verdict is Verdict.UNSURE and not second
         if unsure:
             self._queue.leave_unsure(decision.listing_id)
-        self.pace.answered(time.monotonic(), settles=not unsure)
+        self.pace.answered(time.monotonic(), settles=not unsure and not second)
         self.saved.emit(decision)
         self._advance()
         if self.pace.since_reading >= Pace.READ_EVERY:

@@ -70,8 +70,11 @@ def load_queue(
     """Read the next entries of the queue and the first one's card."""
     workspace = session.workspace
 
+    def asked() -> list[QueueEntry]:
+        return workspace.queue(order=order, limit=limit, feed=feed, skip=skip, reviewer=session.reviewer)
+
     def read() -> QueuePage:
-        entries = tuple(workspace.queue(order=order, limit=limit, feed=feed, skip=skip))
+        entries = tuple(asked())
         return QueuePage(entries, sketch(workspace.card(entries[0])) if entries else None)
 
     session.tasks.read(read, done, failed)
@@ -113,12 +116,25 @@ def decide(
     done: Callable[[Decision], None],
     failed: Failed = None,
 ) -> None:
-    """Keep a verdict on the listing of ``card``; ``done`` means it is on the disk."""
+    """Keep a verdict on the listing of ``card``; ``done`` means it is on the disk.
+
+    Where the card asks for a second opinion, it is kept as one.
+    """
     workspace = session.workspace
     entry = card.entry
-    run_change(
-        session,
-        change=lambda: workspace.decide(
+
+    def change() -> tuple[Decision, ChangeSet]:
+        if entry.about is not None:
+            return workspace.give_second_opinion(
+                listing_id=entry.listing_id,
+                about=entry.about,
+                verdict=verdict,
+                item_id=item_id,
+                reviewer=session.reviewer,
+                rejected=tuple(rejected),
+                note=note,
+            )
+        return workspace.decide(
             listing_id=entry.listing_id,
             verdict=verdict,
             item_id=item_id,
@@ -126,11 +142,9 @@ def decide(
             draw_id=entry.draw_id,
             rejected=tuple(rejected),
             note=note,
-        ),
-        initiator=initiator,
-        done=done,
-        failed=failed,
-    )
+        )
+
+    run_change(session, change=change, initiator=initiator, done=done, failed=failed)
 
 
 def apply_to_identical(
@@ -162,7 +176,7 @@ def undo(
 
     def change() -> tuple[Turned, ChangeSet]:
         decision, changes = session.workspace.undo(decision_id)
-        card = sketch(session.workspace.card_for(decision.listing_id))
+        card = sketch(session.workspace.card_again(decision))
         return Turned(decision, card, changes.listing_ids), changes
 
     run_change(session, change=change, initiator=initiator, done=done, failed=failed)
@@ -175,7 +189,7 @@ def redo(
 
     def change() -> tuple[Turned, ChangeSet]:
         decision, changes = session.workspace.redo()
-        card = sketch(session.workspace.card_for(decision.listing_id))
+        card = sketch(session.workspace.card_again(decision))
         return Turned(decision, card, changes.listing_ids), changes
 
     run_change(session, change=change, initiator=initiator, done=done, failed=failed)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QComboBox, QHeaderView, QLineEdit, QSplitter, QStackedWidget, QWidget
 
 from desktop.item_models.history_model import COLUMNS, ITEM, LISTING, HistoryModel
-from desktop.operations import reviewing
+from desktop.operations import agreeing, reviewing
 from desktop.session import Session
 from desktop.widgets.basics import Card, EmptyState, column, page_title, row, words
 from desktop.widgets.decision_card import DecisionCard
@@ -75,6 +77,7 @@ class HistoryScreen(QWidget):
         self.card = DecisionCard()
         self.card.reopen_asked.connect(self._reopen)
         self.card.undo_asked.connect(self._undo)
+        self.card.gold_asked.connect(self._mark_gold)
         self.nothing = EmptyState(
             "No decisions yet", "What you answer in Review is listed here.", icon_name="history"
         )
@@ -144,6 +147,18 @@ class HistoryScreen(QWidget):
                 self.card.show_items(entry, items)
 
         reviewing.load_past_card(self._session, entry=entry, done=done)
+        self.card.show_gold(False, possible=False)
+        agreeing.load_gold(self._session, decision_id=entry.decision.id, done=self._gold_of(entry))
+
+    def _gold_of(self, entry: HistoryEntry) -> Callable[[bool], None]:
+        """Draws a decision's mark, if the decision is still the one that is looked at."""
+
+        def show(gold: bool) -> None:
+            if self._kept == entry.decision.id:
+                answers = not entry.decision.undone and entry.decision.verdict is not Verdict.UNSURE
+                self.card.show_gold(gold, possible=answers and not self._session.read_only)
+
+        return show
 
     # -- intents -------------------------------------------------------------------------------
 
@@ -158,6 +173,16 @@ class HistoryScreen(QWidget):
                 decision_id=self.chosen.decision.id,
                 initiator=self,
                 done=lambda _turned: self.model.reload(),
+            )
+
+    def _mark_gold(self, gold: bool) -> None:
+        if self.chosen is not None:
+            agreeing.mark_gold(
+                self._session,
+                decision_id=self.chosen.decision.id,
+                gold=gold,
+                initiator=self,
+                done=self._gold_of(self.chosen),
             )
 
     def _on_changed(self, changes: ChangeSet, initiator: object) -> None:

@@ -44,6 +44,7 @@ class DecisionCard(Card):
 
     reopen_asked = Signal()
     undo_asked = Signal()
+    gold_asked = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
@@ -59,6 +60,10 @@ class DecisionCard(Card):
         self._shown = QVBoxLayout()
         self._shown.setSpacing(6)
         self.reopen = primary_button("Answer again", self.reopen_asked.emit)
+        self.gold = secondary_button("", lambda: self.gold_asked.emit(not self._is_gold))
+        self.gold.setToolTip("Others are asked about a certain decision, blind, which judges them")
+        self._is_gold = False
+        self.show_gold(False, possible=False)
         self.undo = secondary_button("Undo", self.undo_asked.emit, icon_name="undo")
         inner = QWidget()
         inner.setLayout(
@@ -77,7 +82,7 @@ class DecisionCard(Card):
             )
         )
         self.body.setContentsMargins(INSET, INSET - 4, INSET - 6, INSET - 4)
-        self.add(scrolling(inner), row(self.reopen, self.undo, None))
+        self.add(scrolling(inner), row(self.reopen, self.undo, self.gold, None))
 
     def show_entry(self, entry: HistoryEntry, *, writable: bool) -> None:
         """Draw another decision."""
@@ -102,6 +107,14 @@ class DecisionCard(Card):
         self.setAccessibleDescription(
             f"{entry.listing_title}: {verdict_words(decision.verdict)} {entry.item_title}"
         )
+
+    def show_gold(self, gold: bool, *, possible: bool) -> None:
+        """Say whether the decision is marked as certain, and whether that can be changed."""
+        self._is_gold = gold
+        text = "Not certain after all" if gold else "Mark as certain"
+        self.gold.setText(text)
+        self.gold.setAccessibleName(text)
+        self.gold.setEnabled(possible)
 
     def show_items(self, entry: HistoryEntry, items: Sequence[Item]) -> None:
         """Draw what was on screen, in the order it was shown."""

@@ -21,6 +21,7 @@ from engine.cli import (
     release_verbs,
     report_verbs,
     review_verbs,
+    reviewer_verbs,
     workspace_verbs,
 )
 from engine.cli.failures import ENVIRONMENT, INPUT, INTERRUPTED, OK, explain
@@ -36,6 +37,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "queue": review_verbs.queue,
     "decide": review_verbs.decide,
     "undo": review_verbs.undo,
+    "reviewers": reviewer_verbs.reviewers,
+    "adjudicate": reviewer_verbs.adjudicate,
     "certify": release_verbs.certify,
     "audit": audit_verbs.audit,
     "train": release_verbs.train,

@@ -29,6 +29,7 @@ from engine.contracts import (
     ReleaseEvaluation,
     ReleaseSummary,
     ReviewCard,
+    SecondOpinion,
     Status,
     TrainingRun,
 )
@@ -115,19 +116,22 @@ def import_document(report: ImportReport) -> Document:
     }
 
 
-def _candidate(view: CandidateView) -> Document:
+def _candidate(view: CandidateView, *, figures: bool) -> Document:
     return {
         "item_id": view.item.external_id,
         "title": view.item.title,
-        "confidence": view.candidate.confidence,
-        "similarity": view.candidate.similarity,
-        "lexical": view.candidate.lexical,
+        "confidence": view.candidate.confidence if figures else None,
+        "similarity": view.candidate.similarity if figures else None,
+        "lexical": view.candidate.lexical if figures else None,
         "via_alias": view.candidate.via_alias,
     }
 
 
 def queue_document(order: str, waiting: int, cards: Sequence[ReviewCard]) -> Document:
-    """``alcove queue``. Says nothing about streams or reasons: audits are blind here too."""
+    """``alcove queue``. Says nothing about streams or reasons: audits are blind here too.
+
+    Where a second opinion is asked for, the candidates come by title and without figures.
+    """
     return {
         "order": order,
         "waiting": waiting,
@@ -137,7 +141,9 @@ def queue_document(order: str, waiting: int, cards: Sequence[ReviewCard]) -> Doc
                 "feed": card.entry.feed,
                 "title": card.listing.title,
                 "identical_pending": card.identical_pending,
-                "candidates": [_candidate(view) for view in card.candidates],
+                "candidates": [
+                    _candidate(view, figures=card.entry.about is None) for view in card.candidates
+                ],
             }
             for card in cards
         ],
@@ -145,9 +151,10 @@ def queue_document(order: str, waiting: int, cards: Sequence[ReviewCard]) -> Doc
 
 
 def decision_document(decision: Decision, listing: Listing, item: Item | None) -> Document:
-    """One decision, with the user's own ids."""
+    """One decision, or second opinion (the number is then its own), with the user's own ids."""
     return {
         "decision": decision.id,
+        "second_opinion": isinstance(decision, SecondOpinion),
         "listing_id": listing.external_id,
         "title": listing.title,
         "verdict": decision.verdict.value,
@@ -163,6 +170,7 @@ def decision_file_document(report: DecisionFileReport) -> Document:
     return {
         "rows": report.rows,
         "decided": report.decided,
+        "second_opinions": report.second_opinions,
         "unchanged": report.unchanged,
         "refused": [{"row": row, "reason": reason} for row, reason in report.refused],
     }

@@ -11,7 +11,7 @@ import typer
 from engine.cli import documents
 from engine.cli.invocation import JsonOption, WorkspaceArgument, invocation
 from engine.cli.terminal import Terminal, table
-from engine.contracts import QueueOrder, ReviewCard
+from engine.contracts import QueueOrder, ReviewCard, SecondOpinion
 
 _REFUSED_SHOWN = 20
 
@@ -22,12 +22,16 @@ def queue(
     order: Annotated[QueueOrder, typer.Option(help="What comes first.")] = QueueOrder.GAIN,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many listings.")] = 20,
     feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
+    reviewer: Annotated[
+        str | None, typer.Option(help="Who will answer, for second opinions; without it you.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """The listings that wait for a decision, with their candidates."""
     # Written to where that is possible: the random stream is drawn when it is asked for.
     with invocation(ctx).opened(workspace, or_read_only=True) as ws:
-        cards = [ws.card(entry) for entry in ws.queue(order=order, limit=limit, feed=feed)]
+        entries = ws.queue(order=order, limit=limit, feed=feed, reviewer=reviewer or user())
+        cards = [ws.card(entry) for entry in entries]
         waiting = ws.status().counts.review
     document = documents.queue_document(order.value, waiting, cards)
     columns = ("listing", "title", "best candidate", "its title", "similarity")
@@ -39,6 +43,8 @@ def queue(
 def _row(card: ReviewCard) -> tuple[str, ...]:
     if not card.candidates:
         return (card.listing.external_id, card.listing.title, "–", "", "")
+    if card.entry.about is not None:  # the order of its candidates says nothing
+        return (card.listing.external_id, card.listing.title, f"{len(card.candidates)} candidates", "", "")
     best = card.candidates[0]
     similarity = f"{best.candidate.similarity:.3f}"
     return (card.listing.external_id, card.listing.title, best.item.external_id, best.item.title, similarity)
@@ -62,9 +68,10 @@ def decide(
     """Take decisions from a file. Rows that say nothing new are passed over, wrong rows are listed."""
     terminal = Terminal(as_json)
     with invocation(ctx).opened(workspace, kept="no decision of this file was kept") as ws:
-        report = terminal.follow(ws.decide_from_file(file, reviewer=reviewer or _user()))
+        report = terminal.follow(ws.decide_from_file(file, reviewer=reviewer or user()))
     line = (
-        f"{report.rows:,} rows: {report.decided:,} decided, {report.unchanged:,} unchanged, "
+        f"{report.rows:,} rows: {report.decided:,} decided, {report.second_opinions:,} second opinions, "
+        f"{report.unchanged:,} unchanged, "
         f"{len(report.refused):,} refused"
     )
     shown = report.refused[:_REFUSED_SHOWN]
@@ -73,7 +80,8 @@ def decide(
     terminal.answer(documents.decision_file_document(report), line, *refused)
 
 
-def _user() -> str:
+def user() -> str:
+    """The name of whoever runs the verb, for what they say without ``--reviewer``."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # no account name, as in some containers
@@ -93,5 +101,6 @@ def undo(
         item = None if undone.item_id is None else ws.item(undone.item_id)
     document = documents.decision_document(undone, listing, item)
     named = "" if item is None else f" {item.external_id}"
-    line = f"Undone: {undone.verdict.value}{named} for listing {listing.external_id}, {listing.title}"
+    what = "second opinion " if isinstance(undone, SecondOpinion) else ""
+    line = f"Undone: {what}{undone.verdict.value}{named} for listing {listing.external_id}, {listing.title}"
     Terminal(as_json).answer(document, line)

@@ -1,5 +1,16 @@
 """Frozen DTOs and process messages: the words the parts of Alcove speak to each other."""
 
+from engine.contracts.agreement import (
+    FEWEST_JUDGED,
+    Accuracy,
+    AdjudicationReport,
+    Agreement,
+    Disagreement,
+    PairAgreement,
+    ReviewersReport,
+    ReviewerSummary,
+    SecondOpinion,
+)
 from engine.contracts.audits import (
     AuditPoint,
     AuditReport,
@@ -72,10 +83,14 @@ from engine.contracts.segments import (
 
 __all__ = [
     "ANSWERING_VERDICTS",
+    "FEWEST_JUDGED",
     "MAPPABLE_FIELDS",
     "REQUIRED_FIELDS",
     "VERDICTS_WITHOUT_MATCH",
     "VERDICTS_WITH_ITEM",
+    "Accuracy",
+    "AdjudicationReport",
+    "Agreement",
     "AuditPoint",
     "AuditReport",
     "AuditState",
@@ -91,6 +106,7 @@ __all__ = [
     "Counts",
     "Decision",
     "DecisionFileReport",
+    "Disagreement",
     "DoctorLine",
     "DriftFinding",
     "DriftMeasure",
@@ -110,6 +126,7 @@ __all__ = [
     "LiveAudit",
     "MatcherGraphs",
     "Notice",
+    "PairAgreement",
     "PastMatch",
     "Placement",
     "Progress",
@@ -123,10 +140,13 @@ __all__ = [
     "ReleaseManifest",
     "ReleaseSummary",
     "ReviewCard",
+    "ReviewerSummary",
+    "ReviewersReport",
     "RiskCoverage",
     "Route",
     "RouteReason",
     "RunState",
+    "SecondOpinion",
     "Segment",
     "SegmentGrouping",
     "SegmentReport",

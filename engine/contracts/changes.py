@@ -22,6 +22,7 @@ class ChangeSet:
     releases: bool = False
     training_runs: bool = False
     certificates: bool = False
+    opinions: bool = False
     listing_ids: tuple[int, ...] = ()
 
     def __or__(self, other: ChangeSet) -> ChangeSet:
@@ -34,6 +35,7 @@ class ChangeSet:
             releases=self.releases or other.releases,
             training_runs=self.training_runs or other.training_runs,
             certificates=self.certificates or other.certificates,
+            opinions=self.opinions or other.opinions,
             listing_ids=self.listing_ids + other.listing_ids,
         )
 
@@ -47,6 +49,7 @@ class ChangeSet:
                 self.releases,
                 self.training_runs,
                 self.certificates,
+                self.opinions,
             )
         )
 

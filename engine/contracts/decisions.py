@@ -87,3 +87,4 @@ class DecisionFileReport:
     decided: int
     unchanged: int
     refused: tuple[tuple[int, str], ...]
+    second_opinions: int = 0

@@ -107,7 +107,10 @@ class CandidateView:
 
 @dataclass(frozen=True, slots=True)
 class QueueEntry:
-    """One listing waiting for a decision. ``draw_id`` is set for listings of the random stream."""
+    """One listing waiting for a decision. ``draw_id`` is set for listings of the random stream.
+
+    ``about`` is set where a second opinion is asked for: the number of the decision it is compared with.
+    """
 
     listing_id: int
     external_id: str
@@ -119,6 +122,7 @@ class QueueEntry:
     stream: str
     draw_id: int | None
     blind: bool
+    about: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,9 +80,9 @@ def decide(
         StaleChangeError: the draw is of another listing, or does not wait for an answer.
     """
     verdict = Verdict(verdict)
-    _check_words(verdict, item_id, reviewer, rejected)
+    check_words(verdict, item_id, reviewer, rejected)
     uow.listings.get(listing_id)
-    _check_items(uow, item_id, rejected)
+    check_items(uow, item_id, rejected)
     earlier = uow.decisions.in_force_for(listing_id)
     draw_id = _draw_to_answer(uow, listing_id, draw_id, earlier)
     placement = uow.listings.placement(listing_id)
@@ -95,7 +95,7 @@ def decide(
     elif stream is None:
         waits = placement is not None and placement.machine_route == Route.REVIEW
         stream = Stream.LEARNING if waits else Stream.MANUAL
-    candidates = _on_screen(placement, item_id, uow.settings.load().shown_candidates)
+    candidates = on_screen(placement, item_id, uow.settings.load().shown_candidates)
     made = uow.decisions.add(
         Decision(
             id=0,
@@ -176,6 +176,7 @@ def decide_rows(
     champion: str | None,
     now: str,
     on_progress: Callable[[int, int], None] | None = None,
+    second_opinion: Callable[[DecisionRow, int, int | None], bool | None] | None = None,
 ) -> DecisionFileReport:
     """Decide the rows of a file; wrong rows are refused one by one and the others are decided.
 
@@ -189,16 +190,22 @@ def decide_rows(
         champion: the running release, or None.
         now: the moment for rows without ``decided_at``.
         on_progress: called with rows done and rows in all.
+        second_opinion: asked first, with the row, its listing and its item: True where it took the row
+            as a second opinion, False where that says nothing new, None where the row is a decision.
     """
-    resolve = _Resolver(uow, file.rows)
+    resolve = Resolver(uow, file.rows)
     refused = dict(file.refused)
     first: dict[int, tuple[DecisionRow, int | None]] = {}
-    decided = unchanged = 0
+    decided = unchanged = opinions = 0
     for done, row in enumerate(file.rows):
         if on_progress is not None and done % _PROGRESS_EVERY == 0:
             on_progress(done, len(file.rows))
         try:
             listing_id, item_id = resolve.listing(row), resolve.item(row)
+            taken = None if second_opinion is None else second_opinion(row, listing_id, item_id)
+            if taken is not None:
+                opinions, unchanged = opinions + taken, unchanged + (not taken)
+                continue
             before, before_item = first.setdefault(listing_id, (row, item_id))
             if before is not row and (before.verdict, before_item) != (row.verdict, item_id):
                 raise InputError(
@@ -224,11 +231,15 @@ def decide_rows(
     if on_progress is not None:
         on_progress(len(file.rows), len(file.rows))
     return DecisionFileReport(
-        rows=file.total, decided=decided, unchanged=unchanged, refused=tuple(sorted(refused.items()))
+        rows=file.total,
+        decided=decided,
+        unchanged=unchanged,
+        refused=tuple(sorted(refused.items())),
+        second_opinions=opinions,
     )
 
 
-class _Resolver:
+class Resolver:
     """The workspace's numbers for the user's ids, looked up for the whole file at once."""
 
     def __init__(self, uow: UnitOfWork, rows: Sequence[DecisionRow]) -> None:
@@ -275,7 +286,12 @@ class _Resolver:
         return self._items[row.item_id]
 
 
-def _check_words(verdict: Verdict, item_id: int | None, reviewer: str, rejected: Sequence[int]) -> None:
+def check_words(verdict: Verdict, item_id: int | None, reviewer: str, rejected: Sequence[int]) -> None:
+    """Refuse an answer whose parts do not go together.
+
+    Raises:
+        InputError: verdict, item and rejected items do not fit, or the reviewer is not named.
+    """
     if not reviewer.strip():
         raise InputError("a decision needs the name of its reviewer")
     if verdict in VERDICTS_WITH_ITEM and item_id is None:
@@ -288,7 +304,12 @@ def _check_words(verdict: Verdict, item_id: int | None, reviewer: str, rejected:
         raise InputError("the chosen item is among the rejected ones")
 
 
-def _check_items(uow: UnitOfWork, item_id: int | None, rejected: Sequence[int]) -> None:
+def check_items(uow: UnitOfWork, item_id: int | None, rejected: Sequence[int]) -> None:
+    """Refuse items that are not in the catalogue.
+
+    Raises:
+        NotInWorkspaceError: there is no such item.
+    """
     named = {*rejected, *(() if item_id is None else (item_id,))}
     unknown = named - uow.items.get_many(sorted(named)).keys() if named else set()
     if unknown:
@@ -319,7 +340,7 @@ def _judged_blind(uow: UnitOfWork, listing_id: int) -> bool:
     return current is not None and current.draw_id is not None
 
 
-def _on_screen(placement: StoredPlacement | None, item_id: int | None, shown: int) -> tuple[Candidate, ...]:
+def on_screen(placement: StoredPlacement | None, item_id: int | None, shown: int) -> tuple[Candidate, ...]:
     """The candidates on screen, best first: the usual number, and on to the chosen one if it is further."""
     if placement is None:
         return ()

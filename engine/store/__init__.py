@@ -7,6 +7,8 @@ SQL lives here and nowhere else; rows never leave, only the DTOs of :mod:`engine
 from engine.store.live_audits import AuditOutcome, SampledListing, StoredLiveAudit
 from engine.store.results import (
     Alias,
+    Asked,
+    Compared,
     DecisionCounts,
     Draw,
     QueueRow,
@@ -19,7 +21,9 @@ from engine.store.unit_of_work import UnitOfWork
 
 __all__ = [
     "Alias",
+    "Asked",
     "AuditOutcome",
+    "Compared",
     "DecisionCounts",
     "Draw",
     "QueueRow",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.contracts.decisions import Verdict
 from engine.contracts.matching import Placement, Route, RouteReason
 
 
@@ -98,3 +99,29 @@ class Alias:
     listing_id: int
     decision_id: int
     text_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A decision about which another reviewer is asked; ``overlap_id`` is None for gold decisions."""
+
+    about: int
+    listing_id: int
+    overlap_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A second opinion and the decision it is about, as (verdict, item).
+
+    ``adjudicated`` is the answer in force that settled their disagreement, by ``adjudicator``.
+    """
+
+    decision_id: int
+    first: str
+    first_answer: tuple[Verdict, int | None]
+    second: str
+    second_answer: tuple[Verdict, int | None]
+    gold: bool
+    adjudicator: str | None = None
+    adjudicated: tuple[Verdict, int | None] | None = None

@@ -32,9 +32,18 @@ from engine.store.schema_ledger import (
     SettingRow,
     TrainingRunRow,
 )
+from engine.store.schema_opinions import (
+    AdjudicationRow,
+    GoldEventRow,
+    OpinionEventRow,
+    OpinionStateRow,
+    OverlapRow,
+    SecondOpinionRow,
+)
 from engine.store.schema_traits import ListingTraitRow
 
 __all__ = [
+    "AdjudicationRow",
     "AliasRow",
     "AuditOutcomeRow",
     "Base",
@@ -45,16 +54,21 @@ __all__ = [
     "DecisionStateRow",
     "DrawRow",
     "FeedRow",
+    "GoldEventRow",
     "ImportRow",
     "ItemRow",
     "ListingRouteRow",
     "ListingRow",
     "ListingTraitRow",
     "LiveAuditRow",
+    "OpinionEventRow",
+    "OpinionStateRow",
+    "OverlapRow",
     "RateSnapshotRow",
     "RefusedRowRow",
     "ReleaseRow",
     "RouteCountRow",
+    "SecondOpinionRow",
     "SettingRow",
     "TrainingRunRow",
     "table_of",

@@ -15,6 +15,8 @@ from engine.store.imports import Imports
 from engine.store.items import Items
 from engine.store.listings import Listings
 from engine.store.live_audits import LiveAudits
+from engine.store.opinions import Opinions
+from engine.store.overlaps import Overlaps
 from engine.store.releases import Releases
 from engine.store.runs import Runs
 from engine.store.segments import Segments
@@ -57,6 +59,16 @@ class UnitOfWork:
     def draws(self) -> Draws:
         """Draws of the random stream."""
         return Draws(self._connection)
+
+    @cached_property
+    def overlaps(self) -> Overlaps:
+        """Decisions that are asked again of another reviewer, and gold decisions."""
+        return Overlaps(self._connection)
+
+    @cached_property
+    def opinions(self) -> Opinions:
+        """Second opinions."""
+        return Opinions(self._connection)
 
     @cached_property
     def aliases(self) -> Aliases:

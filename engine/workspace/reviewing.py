@@ -20,6 +20,7 @@ from engine.contracts import (
     QueueEntry,
     QueueOrder,
     ReviewCard,
+    SecondOpinion,
     Stream,
     Verdict,
     WorkEvent,
@@ -27,12 +28,15 @@ from engine.contracts import (
 from engine.pipeline.live_audit import watch
 from engine.pipeline.random_stream import draw
 from engine.review import decisions as deciding
+from engine.review import overlap, second_opinions
 from engine.review import queue as queueing
 from engine.review import undo as undoing
-from engine.workspace.base import WorkspaceBase, now
+from engine.review.decision_file import DecisionRow
+from engine.workspace.agreeing import Agreeing
+from engine.workspace.base import now
 
 
-class Reviewing(WorkspaceBase):
+class Reviewing(Agreeing):
     """What reviewers do."""
 
     def queue(
@@ -42,8 +46,12 @@ class Reviewing(WorkspaceBase):
         limit: int = 100,
         feed: str | None = None,
         skip: Collection[int] = (),
+        reviewer: str = "",
     ) -> list[QueueEntry]:
-        """The next listings to decide: the learning stream in ``order``, audits in between."""
+        """The next listings to decide: the learning stream in ``order``, audits in between.
+
+        With a ``reviewer`` also what they are asked for a second opinion on, as blind as audits.
+        """
         settings = self.settings
         with self._store.reading() as uow:
             feed_id = self._feed_id(uow, feed)
@@ -70,8 +78,15 @@ class Reviewing(WorkspaceBase):
                     has_certificate=certified,
                 )
 
+        def served(entries: list[QueueEntry]) -> list[QueueEntry]:
+            if not reviewer.strip():
+                return entries
+            return self._with_second_opinions(
+                entries, reviewer=reviewer.strip(), limit=limit, feed_id=feed_id, skip=skip
+            )
+
         if champion is None or self.read_only:
-            return page()
+            return served(page())
         share = queueing.share_of_random(
             settings.random_share, has_certificate=certified, has_matcher=has_matcher
         )
@@ -80,7 +95,7 @@ class Reviewing(WorkspaceBase):
         if len(entries) < limit and self._top_up_draws(champion, limit, feed_id):
             # The learning stream has run dry: what is left of the feed is the reserve.
             entries = page()
-        return entries
+        return served(entries)
 
     def _top_up_draws(self, champion: str, wanted: int, feed_id: int | None) -> int:
         """Draw a round of the random stream where fewer than half of ``wanted`` wait; how many were."""
@@ -101,7 +116,8 @@ class Reviewing(WorkspaceBase):
     def card(self, entry: QueueEntry) -> ReviewCard:
         """Everything to show for a queue entry."""
         with self._store.reading() as uow:
-            return queueing.card(uow, entry, shown=uow.settings.load().shown_candidates)
+            made = queueing.card(uow, entry, shown=uow.settings.load().shown_candidates)
+        return made if entry.about is None else overlap.without_evidence(made)
 
     def card_for(self, listing_id: int) -> ReviewCard:
         """Everything to show for any listing, decided or not."""
@@ -166,29 +182,53 @@ class Reviewing(WorkspaceBase):
         """Decisions from a CSV or JSONL file, in one transaction; bad rows are refused one by one."""
         yield Progress("reading decisions", 0, 0, file.name)
         rows = deciding.read_decision_file(file)
+        moment = now()
         with self._store.writing() as uow:
             before = uow.decisions.last_number()
+            champion = uow.releases.champion()
+
+            def second_opinion(row: DecisionRow, listing_id: int, item_id: int | None) -> bool | None:
+                return second_opinions.give_row(
+                    uow,
+                    row,
+                    listing_id=listing_id,
+                    item_id=item_id,
+                    reviewer=row.reviewer or reviewer,
+                    champion=champion,
+                    now=row.decided_at or moment,
+                )
+
             report = deciding.decide_rows(
-                uow, rows, reviewer=reviewer, champion=uow.releases.champion(), now=now()
+                uow,
+                rows,
+                reviewer=reviewer,
+                champion=champion,
+                now=moment,
+                second_opinion=second_opinion if any(uow.overlaps.counts()) else None,
             )
             alarm = watch(uow, after_decision=before)
         if alarm.certificates:
             yield Notice("the live audit has suspended a certificate, or given it back: see `alcove audit`")
-        yield Finished(report, ChangeSet(decisions=True, routes=True) | alarm)
+        changes = ChangeSet(decisions=True, routes=True, opinions=report.second_opinions > 0)
+        yield Finished(report, changes | alarm)
 
     def undo(self, decision_id: int | None = None) -> tuple[Decision, ChangeSet]:
-        """Take back a decision (the last one by default), with its alias and its candidate list."""
+        """Take back a decision, with its alias and its candidate list; without a number, the last answer.
+
+        The last answer may be a :class:`SecondOpinion`.
+        """
         with self._store.writing() as uow:
-            decision = undoing.undo(uow, decision_id)
+            last = decision_id is None
+            undone = second_opinions.undo_last(uow) if last else undoing.undo(uow, decision_id)
             alarm = watch(uow)
-        return decision, _decided(decision.listing_id) | alarm
+        return undone, _said(undone) | alarm
 
     def redo(self) -> tuple[Decision, ChangeSet]:
-        """Bring back the decision undone last."""
+        """Bring back the decision or second opinion that was undone last."""
         with self._store.writing() as uow:
-            decision = undoing.redo(uow)
+            redone = second_opinions.redo_last(uow)
             alarm = watch(uow)
-        return decision, _decided(decision.listing_id) | alarm
+        return redone, _said(redone) | alarm
 
     def snooze(self, listing_id: int) -> ChangeSet:
         """Put a listing aside until it is recalled."""
@@ -217,6 +257,12 @@ class Reviewing(WorkspaceBase):
         """Decisions, newest first."""
         with self._store.reading() as uow:
             return uow.decisions.history(text, reviewer, verdict, before_id, limit)
+
+
+def _said(decision: Decision) -> ChangeSet:
+    if isinstance(decision, SecondOpinion):
+        return ChangeSet(opinions=True, listing_ids=(decision.listing_id,))
+    return _decided(decision.listing_id)
 
 
 def _decided(*listing_ids: int) -> ChangeSet:

@@ -33,6 +33,7 @@ from engine.contracts import (
 )
 from engine.errors import InputError, NotInWorkspaceError, ReadOnlyError, StaleChangeError
 from engine.settings import WorkspaceSettings
+from tests.desktop.fake_agreement import FakeAgreement
 from tests.desktop.fake_catalogue import made_items, made_listings
 from tests.desktop.fake_numbers import (
     made_releases,
@@ -47,10 +48,11 @@ def _tokens(text: str) -> set[str]:
     return set(re.findall(r"[^\W_]+", re.sub(r"(\d)\s+(gb|in)\b", r"\1\2", text.casefold())))
 
 
-class FakeReview:
+class FakeReview(FakeAgreement):
     """See :mod:`tests.desktop.fake_workspace`. ``calls`` lists what was asked that changes something."""
 
     def __init__(self, path: Path = Path("/workspaces/demo"), *, read_only: bool = False) -> None:
+        super().__init__()
         self.path = path
         self.read_only = read_only
         self.settings = WorkspaceSettings()
@@ -77,6 +79,7 @@ class FakeReview:
         limit: int = 100,
         feed: str | None = None,
         skip: Collection[int] = (),
+        reviewer: str = "",
     ) -> list[QueueEntry]:
         with self._lock:
             waiting = [
@@ -92,7 +95,7 @@ class FakeReview:
             waiting.sort(key=lambda entry: entry.title.casefold())
         elif order is QueueOrder.RANDOM:
             waiting.sort(key=lambda entry: (entry.listing_id * 7919) % 101)
-        return waiting[:limit]
+        return [*self.opinion_entries(reviewer, skip), *waiting][:limit]
 
     def card(self, entry: QueueEntry) -> ReviewCard:
         listing = self.listing(entry.listing_id)
@@ -200,6 +203,9 @@ class FakeReview:
 
     def undo(self, decision_id: int | None = None) -> tuple[Decision, ChangeSet]:
         self._write("undo")
+        if self.opinions and decision_id is None:
+            opinion = self.take_back_opinion()
+            return opinion, ChangeSet(opinions=True, listing_ids=(opinion.listing_id,))
         with self._lock:
             known = [one for one in self.decisions if not one.undone and decision_id in {None, one.id}]
             if not known:

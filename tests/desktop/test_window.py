@@ -100,6 +100,7 @@ def test_that_every_screen_is_reached_by_keyboard(
     desktop.open(tmp_path, read_only=False)
     window = shown(qtbot, desktop)
     for digit, screen in (
+        (Qt.Key.Key_6, window.reviewers),
         (Qt.Key.Key_5, window.history),
         (Qt.Key.Key_4, window.releases),
         (Qt.Key.Key_3, window.automation),

@@ -6,12 +6,16 @@ After a deliberate change: ``python -m tests.engine.test_cli_documents`` rewrite
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.cli import documents
+from engine.cli import agreement_documents, documents
 from engine.cli.audit_verbs import audit_document
 from engine.contracts import (
+    Accuracy,
+    AdjudicationReport,
+    Agreement,
     AuditPoint,
     AuditReport,
     AuditState,
@@ -26,6 +30,7 @@ from engine.contracts import (
     Counts,
     Decision,
     DecisionFileReport,
+    Disagreement,
     DoctorLine,
     DriftFinding,
     DriftMeasure,
@@ -40,6 +45,7 @@ from engine.contracts import (
     Item,
     Listing,
     LiveAudit,
+    PairAgreement,
     QueueEntry,
     RateSnapshot,
     RecordKind,
@@ -47,9 +53,12 @@ from engine.contracts import (
     ReleaseEvaluation,
     ReleaseSummary,
     ReviewCard,
+    ReviewersReport,
+    ReviewerSummary,
     RiskCoverage,
     RouteReason,
     RunState,
+    SecondOpinion,
     Segment,
     SegmentGrouping,
     SegmentReport,
@@ -143,6 +152,11 @@ RATE = RateSnapshot("2026-01-01T00:00:00Z", "r0002", 10, 0.5, 0.1, 0.0, 0.6, 4)
 POINT = CostPoint(0.9, 0.5, 120.0)
 COSTS = CostReport(20.0, 0.4, 0.0, 60, 0.9, (POINT,), POINT, POINT, 1.0, 0.5, 2.0, "It saves 1.")
 CURVE = RiskCoverage((0.5, 1.0), (1.0, 0.9), (0.9, 0.8), (1.0, 1.0), (0.9, 0.1), (1.0,), (0.5,), 2, (1, 2))
+ACCURACY = Accuracy(0.97, 0.91, 0.99, 64)
+AGREEMENT = Agreement(64, 60, 0.94, 0.81, 0.66, 0.96, 0.88, 0.4, 0.02)
+OPINION = SecondOpinion(
+    2, 3, Verdict.NONE, None, "ann", "2026-01-02T00:00:00Z", Stream.RANDOM, "r0001", about=1, overlap_id=1
+)
 MOMENT = Moment(0.5, 0.4, 0.96, "r0001")
 
 
@@ -176,6 +190,9 @@ def every_document() -> dict[str, Any]:
         (CertificateKind.MATCH,),
     )
     demo = DemoReport(Path("/shop"), 5, 10, 4, MOMENT, MOMENT, True, (), Path("/shop/demo/before_after.png"))
+    summary = ReviewerSummary("kim", 90, 64, ACCURACY, ACCURACY, ACCURACY)
+    pair = PairAgreement("ann", "kim", AGREEMENT, AGREEMENT, {Verdict.MATCH: AGREEMENT})
+    disagreement = Disagreement(decision, OPINION, "Q3", LISTING.title, "monday", "P7", ITEM.title, "", "")
     return {
         "status": documents.status_document(status),
         "import --dry-run": documents.preview_document(preview),
@@ -184,6 +201,13 @@ def every_document() -> dict[str, Any]:
         "queue": documents.queue_document("gain", 3, [CARD]),
         "decide": documents.decision_file_document(DecisionFileReport(2, 1, 0, ((2, "no such listing"),))),
         "undo": documents.decision_document(decision, LISTING, ITEM),
+        "reviewers": agreement_documents.reviewers_document(
+            ReviewersReport((summary,), (pair,), 0.1, 3, 64, 2, 1)
+        ),
+        "adjudicate": agreement_documents.disagreements_document([disagreement]),
+        "adjudicate --from": agreement_documents.adjudication_document(
+            AdjudicationReport(2, 1, ((2, "no such listing"),))
+        ),
         "certify, promote, rollback": documents.release_document(RELEASE),
         "audit": audit_document(AUDIT),
         "evaluate": documents.comparison_document(COMPARISON),
@@ -231,6 +255,22 @@ def test_that_the_queue_does_not_give_an_audit_away() -> None:
     assert "draw" not in shown
     assert "stream" not in shown
     assert "random" not in shown
+
+
+def test_that_a_second_opinion_is_asked_for_without_figures() -> None:
+    asked = replace(CARD, entry=replace(ENTRY, about=1, draw_id=None))
+    shown = documents.queue_document("gain", 3, [asked])
+    candidate = shown["listings"][0]["candidates"][0]
+    assert {candidate[name] for name in ("confidence", "similarity", "lexical")} == {None}
+    assert "about" not in json.dumps(shown)
+
+
+def test_that_an_accuracy_comes_with_its_interval_and_number() -> None:
+    assert ACCURACY.words == "0.97 (0.91-0.99), 64 judged"
+    assert Accuracy(1.0, 0.7, 1.0, 9).words == "too few to say"
+    assert AGREEMENT.words == "0.81 (0.66-0.96), 64 judged"
+    assert Agreement(9, 9, 1.0, 1.0, 0.4, 1.0, 1.0).words == "too few to say"
+    assert Agreement(20, 20, 1.0, None, None, None, 1.0).words == "not defined, 20 judged"
 
 
 def test_that_nothing_certified_is_null() -> None:

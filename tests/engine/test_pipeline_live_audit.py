@@ -13,6 +13,17 @@ from tests.engine.audited_workspace import AuditedWorkspace, add_release
 SUSPENDED = ("review", "suspended")
 AUTOMATED = ("automated", "above_threshold")
 
+#: Tables that came after the live audit's, those that refer to others first.
+LATER_TABLES = (
+    "adjudication",
+    "gold_event",
+    "opinion_state",
+    "opinion_event",
+    "second_opinion",
+    "overlap",
+    "listing_trait",
+)
+
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[AuditedWorkspace]:
@@ -217,12 +228,12 @@ def test_that_a_certificate_older_than_the_live_audit_is_watched_from_now_on(sho
 def test_that_a_workspace_of_the_schema_before_is_backed_up_and_watched(shop: AuditedWorkspace) -> None:
     with shop.writing() as uow:
         run = uow.live_audits._connection.exec_driver_sql
-        run("DROP TABLE audit_outcome")
-        run("DROP TABLE live_audit")
+        for table in ("audit_outcome", "live_audit", *LATER_TABLES):
+            run(f"DROP TABLE {table}")
         run("UPDATE alembic_version SET version_num = '0001'")
         run("PRAGMA user_version = 1")
     shop.reopen()
-    assert (shop.folder / "backups" / "workspace-before-schema-2.db").is_file()
+    assert (shop.folder / "backups" / "workspace-before-schema-4.db").is_file()
     shop.audit(wrong=False)
     shop.audit(wrong=False)
     assert match_audit(shop).audits == 1

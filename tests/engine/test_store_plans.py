@@ -53,6 +53,13 @@ def test_that_counts_pages_and_draws_use_indexes(store: Store) -> None:
         lambda uow: uow.items.search("4006381333931"),
         lambda uow: uow.items.search("sony"),
         lambda uow: uow.draws.open(),
+        lambda uow: uow.overlaps.asked_of("bob", 10),
+        lambda uow: uow.overlaps.asked_on(1, "bob"),
+        lambda uow: uow.overlaps.last_draw(),
+        lambda uow: uow.overlaps.drawable(5, 10),
+        lambda uow: uow.opinions.last("given"),
+        lambda uow: uow.opinions.given_by(1, "bob"),
+        lambda uow: uow.opinions.disagreement_on(1),
         lambda uow: uow.decisions.in_force_for(1),
         lambda uow: uow.decisions.last_undoable("ann"),
         lambda uow: uow.decisions.last_redoable("ann"),
@@ -63,7 +70,8 @@ def test_that_counts_pages_and_draws_use_indexes(store: Store) -> None:
         lambda uow: uow.aliases.for_items([1, 2]),
     )
     small = ("feed", "route_count", "json_each", "(subquery", "anon", "item_search", "decision_s")
-    small = (*small, "draw USING INDEX ix_draw_open")
+    small = (*small, "draw USING INDEX ix_draw_open", "overlap USING INDEX ix_overlap_open", "gold_event")
+    small = (*small, "opinion_state USING INDEX ix_opinion_state_differs")
     for number, read in enumerate(reads):
         for plan in explained(store, read):
             scans = [line for line in plan if line.startswith("SCAN ")]

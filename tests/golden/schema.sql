@@ -1,3 +1,11 @@
+CREATE TABLE adjudication (
+    decision_id INTEGER NOT NULL,
+    opinion_id INTEGER NOT NULL,
+    CONSTRAINT pk_adjudication PRIMARY KEY (decision_id),
+    CONSTRAINT fk_adjudication_decision_id FOREIGN KEY(decision_id) REFERENCES decision (id),
+    CONSTRAINT fk_adjudication_opinion_id FOREIGN KEY(opinion_id) REFERENCES second_opinion (id)
+);
+
 CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL,
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -124,6 +132,17 @@ CREATE TABLE feed (
     CONSTRAINT uq_feed_name UNIQUE (name)
 );
 
+CREATE TABLE gold_event (
+    id INTEGER NOT NULL,
+    decision_id INTEGER NOT NULL,
+    gold INTEGER NOT NULL,
+    reviewer VARCHAR NOT NULL,
+    at VARCHAR NOT NULL,
+    CONSTRAINT pk_gold_event PRIMARY KEY (id),
+    CONSTRAINT ck_gold_event_gold CHECK (gold IN (0, 1)),
+    CONSTRAINT fk_gold_event_decision_id FOREIGN KEY(decision_id) REFERENCES decision (id)
+);
+
 CREATE TABLE import (
     id INTEGER NOT NULL,
     at VARCHAR NOT NULL,
@@ -221,6 +240,16 @@ CREATE TABLE listing_route (
     CONSTRAINT fk_listing_route_listing_id FOREIGN KEY(listing_id) REFERENCES listing (id)
 );
 
+CREATE TABLE listing_trait (
+    listing_id INTEGER NOT NULL,
+    brand VARCHAR NOT NULL,
+    category VARCHAR NOT NULL,
+    pack INTEGER NOT NULL,
+    model_code INTEGER NOT NULL,
+    CONSTRAINT pk_listing_trait PRIMARY KEY (listing_id),
+    CONSTRAINT fk_listing_trait_listing_id FOREIGN KEY(listing_id) REFERENCES listing (id)
+);
+
 CREATE TABLE live_audit (
     id INTEGER NOT NULL,
     kind VARCHAR NOT NULL,
@@ -238,14 +267,47 @@ CREATE TABLE live_audit (
     CONSTRAINT pk_live_audit PRIMARY KEY (id),
     CONSTRAINT ck_live_audit_kind CHECK (kind IN ('match', 'none')),
     CONSTRAINT fk_live_audit_release_id FOREIGN KEY(release_id) REFERENCES release (id)
-CREATE TABLE listing_trait (
+);
+
+CREATE TABLE opinion_event (
+    id INTEGER NOT NULL,
+    opinion_id INTEGER NOT NULL,
+    kind VARCHAR NOT NULL,
+    after_event INTEGER NOT NULL,
+    at VARCHAR NOT NULL,
+    CONSTRAINT pk_opinion_event PRIMARY KEY (id),
+    CONSTRAINT ck_opinion_event_kind CHECK (kind IN ('add', 'undo', 'redo')),
+    CONSTRAINT fk_opinion_event_opinion_id FOREIGN KEY(opinion_id) REFERENCES second_opinion (id)
+);
+
+CREATE TABLE opinion_state (
+    opinion_id INTEGER NOT NULL,
     listing_id INTEGER NOT NULL,
-    brand VARCHAR NOT NULL,
-    category VARCHAR NOT NULL,
-    pack INTEGER NOT NULL,
-    model_code INTEGER NOT NULL,
-    CONSTRAINT pk_listing_trait PRIMARY KEY (listing_id),
-    CONSTRAINT fk_listing_trait_listing_id FOREIGN KEY(listing_id) REFERENCES listing (id)
+    reviewer VARCHAR NOT NULL,
+    differs INTEGER NOT NULL,
+    state VARCHAR NOT NULL,
+    position INTEGER NOT NULL,
+    CONSTRAINT pk_opinion_state PRIMARY KEY (opinion_id),
+    CONSTRAINT ck_opinion_state_state CHECK (state IN ('given', 'undone')),
+    CONSTRAINT fk_opinion_state_opinion_id FOREIGN KEY(opinion_id) REFERENCES second_opinion (id),
+    CONSTRAINT fk_opinion_state_listing_id FOREIGN KEY(listing_id) REFERENCES listing (id),
+    CONSTRAINT fk_opinion_state_position FOREIGN KEY(position) REFERENCES opinion_event (id)
+);
+
+CREATE TABLE overlap (
+    id INTEGER NOT NULL,
+    decision_id INTEGER NOT NULL,
+    listing_id INTEGER NOT NULL,
+    probability DOUBLE NOT NULL,
+    policy VARCHAR NOT NULL,
+    drawn_at VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    CONSTRAINT pk_overlap PRIMARY KEY (id),
+    CONSTRAINT ck_overlap_probability CHECK (probability > 0 AND probability <= 1),
+    CONSTRAINT ck_overlap_state CHECK (state IN ('open', 'answered')),
+    CONSTRAINT fk_overlap_decision_id FOREIGN KEY(decision_id) REFERENCES decision (id),
+    CONSTRAINT fk_overlap_listing_id FOREIGN KEY(listing_id) REFERENCES listing (id),
+    CONSTRAINT uq_overlap_decision_id UNIQUE (decision_id)
 );
 
 CREATE TABLE rate_snapshot (
@@ -293,6 +355,27 @@ CREATE TABLE route_count (
 )
  WITHOUT ROWID;
 
+CREATE TABLE second_opinion (
+    id INTEGER NOT NULL,
+    decision_id INTEGER NOT NULL,
+    overlap_id INTEGER,
+    listing_id INTEGER NOT NULL,
+    verdict VARCHAR NOT NULL,
+    item_id INTEGER,
+    reviewer VARCHAR NOT NULL,
+    decided_at VARCHAR NOT NULL,
+    release_id VARCHAR,
+    note VARCHAR NOT NULL,
+    rejected VARCHAR NOT NULL,
+    shown BLOB NOT NULL,
+    CONSTRAINT pk_second_opinion PRIMARY KEY (id),
+    CONSTRAINT ck_second_opinion_verdict CHECK (verdict IN ('match', 'variant', 'none', 'new_item', 'unsure', 'bad_listing')),
+    CONSTRAINT fk_second_opinion_decision_id FOREIGN KEY(decision_id) REFERENCES decision (id),
+    CONSTRAINT fk_second_opinion_overlap_id FOREIGN KEY(overlap_id) REFERENCES overlap (id),
+    CONSTRAINT fk_second_opinion_listing_id FOREIGN KEY(listing_id) REFERENCES listing (id),
+    CONSTRAINT fk_second_opinion_item_id FOREIGN KEY(item_id) REFERENCES item (id)
+);
+
 CREATE TABLE setting (
     name VARCHAR NOT NULL,
     value VARCHAR NOT NULL,
@@ -314,6 +397,8 @@ CREATE TABLE training_run (
     CONSTRAINT pk_training_run PRIMARY KEY (number),
     CONSTRAINT uq_training_run_id UNIQUE (id)
 );
+
+CREATE INDEX ix_adjudication_opinion_id ON adjudication (opinion_id);
 
 CREATE INDEX ix_alias_item_id ON alias (item_id);
 
@@ -345,6 +430,8 @@ CREATE INDEX ix_draw_listing_id ON draw (listing_id);
 
 CREATE UNIQUE INDEX ix_draw_open ON draw (listing_id) WHERE state = 'open';
 
+CREATE INDEX ix_gold_event_decision_id ON gold_event (decision_id);
+
 CREATE INDEX ix_item_gtin ON item (gtin) WHERE gtin <> '';
 
 CREATE INDEX ix_listing_feed_id ON listing (feed_id);
@@ -371,7 +458,29 @@ CREATE INDEX ix_listing_route_zone ON listing_route (feed_id, confidence) WHERE 
 
 CREATE INDEX ix_listing_text_key ON listing (text_key);
 
+CREATE INDEX ix_opinion_event_opinion_id ON opinion_event (opinion_id);
+
+CREATE UNIQUE INDEX ix_opinion_state_asked_once ON opinion_state (listing_id, reviewer) WHERE state = 'given';
+
+CREATE INDEX ix_opinion_state_differs ON opinion_state (opinion_id) WHERE state = 'given' AND differs = 1;
+
+CREATE INDEX ix_opinion_state_position ON opinion_state (state, position);
+
+CREATE INDEX ix_overlap_open ON overlap (id) WHERE state = 'open';
+
 CREATE INDEX ix_refused_row_import_id ON refused_row (import_id);
+
+CREATE INDEX ix_second_opinion_decision_id ON second_opinion (decision_id);
+
+CREATE INDEX ix_second_opinion_listing_id ON second_opinion (listing_id);
+
+CREATE TRIGGER adjudication_no_delete BEFORE DELETE ON adjudication BEGIN
+    SELECT raise(ABORT, 'adjudication is append-only');
+END;
+
+CREATE TRIGGER adjudication_no_update BEFORE UPDATE ON adjudication BEGIN
+    SELECT raise(ABORT, 'adjudication is append-only');
+END;
 
 CREATE TRIGGER champion_event_no_delete BEFORE DELETE ON champion_event BEGIN
     SELECT raise(ABORT, 'champion_event is append-only');
@@ -397,6 +506,22 @@ CREATE TRIGGER decision_no_update BEFORE UPDATE ON decision BEGIN
     SELECT raise(ABORT, 'decision is append-only');
 END;
 
+CREATE TRIGGER gold_event_no_delete BEFORE DELETE ON gold_event BEGIN
+    SELECT raise(ABORT, 'gold_event is append-only');
+END;
+
+CREATE TRIGGER gold_event_no_update BEFORE UPDATE ON gold_event BEGIN
+    SELECT raise(ABORT, 'gold_event is append-only');
+END;
+
+CREATE TRIGGER opinion_event_no_delete BEFORE DELETE ON opinion_event BEGIN
+    SELECT raise(ABORT, 'opinion_event is append-only');
+END;
+
+CREATE TRIGGER opinion_event_no_update BEFORE UPDATE ON opinion_event BEGIN
+    SELECT raise(ABORT, 'opinion_event is append-only');
+END;
+
 CREATE TRIGGER route_count_delete AFTER DELETE ON listing_route BEGIN
     INSERT INTO route_count (feed_id, route, reason, listings)
     VALUES (old.feed_id, coalesce(old.route, ''), coalesce(old.reason, ''), -1)
@@ -417,4 +542,12 @@ WHEN old.route IS NOT new.route OR old.reason IS NOT new.reason OR old.feed_id I
     INSERT INTO route_count (feed_id, route, reason, listings)
     VALUES (new.feed_id, coalesce(new.route, ''), coalesce(new.reason, ''), 1)
     ON CONFLICT (feed_id, route, reason) DO UPDATE SET listings = listings + excluded.listings;
+END;
+
+CREATE TRIGGER second_opinion_no_delete BEFORE DELETE ON second_opinion BEGIN
+    SELECT raise(ABORT, 'second_opinion is append-only');
+END;
+
+CREATE TRIGGER second_opinion_no_update BEFORE UPDATE ON second_opinion BEGIN
+    SELECT raise(ABORT, 'second_opinion is append-only');
 END;
