@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.contracts import (
     ANSWERING_VERDICTS,
+    CertificateKind,
     ChangeSet,
     Finished,
     Notice,
@@ -90,8 +91,9 @@ class Automating(Matching):
         with self._store.reading() as uow:
             summary = uow.releases.get(champion)
             revision = uow.items.revision()
+            suspended = any(audit.kind == CertificateKind.MATCH for audit in alarms(uow))
         old, settings = summary.certificate, self.settings
-        if new is None or new.threshold is not None or old is None or old.threshold is None:
+        if suspended or new is None or new.threshold is not None or old is None or old.threshold is None:
             return None
         holds = old.precision >= settings.precision and old.delta <= settings.delta
         same = self._shelf.manifest(champion).catalogue_revision == revision

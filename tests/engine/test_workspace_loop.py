@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
+from engine.automation.certificate import certify
 from engine.contracts import (
+    Certificate,
     Finished,
+    Notice,
     QueueOrder,
     RecordKind,
     Route,
@@ -19,6 +24,7 @@ from engine.contracts import (
     Verdict,
 )
 from engine.errors import ArtefactDamagedError, InputError, ReadOnlyError, StaleChangeError
+from engine.pipeline.random_stream import draw
 from engine.workspace import Workspace
 from tests.loop import (
     FEED,
@@ -236,3 +242,47 @@ def test_that_every_order_asks_each_listing_once(certified: Workspace, order: Qu
 
 def test_that_long_work_ends_with_finished(certified: Workspace) -> None:
     assert isinstance(list(certified.evaluate("r0001"))[-1], Finished)
+
+
+def test_that_a_refit_that_cannot_be_certified_does_not_replace_one_that_is(
+    certified: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = certified.status()
+    routes = list(certified.placements(feed=FEED))
+
+    def nothing(*args: object, **options: object) -> Certificate:
+        made = certify(*args, **options)  # type: ignore[arg-type]
+        return replace(made, threshold=None, expected_coverage=0.0, labels_missing=30)
+
+    monkeypatch.setattr("engine.pipeline.certify_release.certify", nothing)
+    events = list(certified.certify())
+    assert any(
+        isinstance(e, Notice) and f"{before.champion} keeps its certificate" in e.message for e in events
+    )
+    assert certified.status().champion == before.champion
+    assert list(certified.placements(feed=FEED)) == routes
+    # A stricter promise is another matter: the old certificate does not hold it.
+    drain(certified.certify(precision=0.9))
+    assert certified.status().champion != before.champion
+    assert certified.status().counts.automated == 0
+
+
+def test_that_draws_reach_beyond_the_zone_too(matched: Workspace) -> None:
+    with matched._store.reading() as uow:
+        reserve = uow.listings.reserve_zone()
+        floor = float(np.quantile([p.confidence for p in uow.listings.placements(0, LISTINGS)], 0.5))
+        zone = set(uow.listings.reserve_zone(min_confidence=floor).undrawn.tolist())
+    with matched._store.writing() as uow:
+        draws = draw(uow, 60, feed_id=None, zone_floor=floor, release_id=None, seed=3)
+        drawn = [uow.draws.get(number).listing_id for number in draws]
+        ids, inclusion = uow.listings.reserve()
+    assert len(set(drawn)) == len(drawn) == 60
+    outside = [listing for listing in drawn if listing not in zone]
+    assert 0 < len(outside) < 18  # half of three in ten, give or take
+    assert set(drawn) <= set(reserve.undrawn.tolist())
+    inside = np.isin(ids, list(zone))
+    assert np.unique(inclusion[inside].round(9)).size == 1
+    assert np.unique(inclusion[~inside].round(9)).size == 1
+    assert inclusion[inside][0] > inclusion[~inside][0] > 0
+    # What the probabilities say is what was drawn.
+    assert inclusion.sum() == pytest.approx(60, abs=6)
