@@ -35,7 +35,7 @@ from engine.contracts import Certificate, CertificateKind
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-__all__ = ["Audits", "Estimates", "Population", "certify", "zone_floor"]
+__all__ = ["Audits", "Estimates", "Population", "certify", "on_shared_labels", "zone_floor"]
 
 _GRID = 60
 #: Chance of passing that "labels missing" aims for.
@@ -189,6 +189,23 @@ def certify(
         labels_missing=0,
         delta_spent=delta,
     )
+
+
+def on_shared_labels(certificate: Certificate, earlier: int) -> Certificate:
+    """Account for ``earlier`` certificates of its kind that rest on some of the same labels.
+
+    Each by itself is wrong with a chance of at most delta. Whoever signs them all should know what they
+    cost together, which the union bound says without assuming anything about how they hang together.
+    """
+    if certificate.threshold is None or not earlier:
+        return certificate
+    issued = earlier + 1
+    spent = min(1.0, issued * certificate.delta)
+    note = (
+        f"certificate {issued} on shared random decisions: the chance that this one is wrong is at most "
+        f"{certificate.delta:.0%}, that any of the {issued} was is at most {spent:.0%}"
+    )
+    return replace(certificate, delta_spent=spent, note=note)
 
 
 def _lower_bound(strata: Strata, right: Bools, certified: float, delta: float) -> float:

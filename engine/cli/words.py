@@ -20,6 +20,7 @@ def certificate_words(certificate: Certificate | None) -> str:
     return (
         f"{wanted} at threshold {certificate.threshold:.4f}, from {certificate.labels:,} labels "
         f"({certificate.accepted:,} accepted, {certificate.errors:,} wrong)"
+        f"{'; ' if certificate.note else ''}{certificate.note}"
     )
 
 

@@ -78,8 +78,8 @@ class Certificate:
     ``threshold`` is None when nothing could be certified; then ``labels_missing`` says how many more
     random decisions are expected to be needed. ``accepted`` and ``errors`` are the certification
     labels at or above the threshold and the wrong ones among them; ``lower_bound`` is the exact
-    one-sided lower confidence bound of the precision there. ``delta_spent`` is what this certificate
-    used of the workspace's error budget.
+    one-sided lower confidence bound of the precision there. ``delta_spent`` is the
+    chance that this certificate or one before it on some of the same labels is wrong, at most.
     """
 
     kind: CertificateKind

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.automation.certificate import Audits, Estimates, Population, certify, zone_floor
+from engine.automation.certificate import (
+    Audits,
+    Estimates,
+    Population,
+    certify,
+    on_shared_labels,
+    zone_floor,
+)
 from engine.automation.evidence import EVIDENCE_NAMES, TEXT_NAMES
 from engine.automation.matcher import FittedMatcher, LearningSet, fit_matcher
 from engine.backends.onnx_matcher import OnnxMatcher
@@ -90,6 +97,10 @@ def refit(
     floor: float | None = None
     if fitted is not None:
         match, none, floor = _certificates(store, fitted, scores, decisions, precision=precision, delta=delta)
+        with store.reading() as uow:
+            before = [one for one in uow.releases.all() if one.origin != "reindex"]
+        match = on_shared_labels(match, sum(_issued(one.certificate) for one in before))
+        none = on_shared_labels(none, sum(_issued(one.none_certificate) for one in before))
     return Refit(
         release=LoadedRelease(
             id=release_id,
@@ -106,6 +117,10 @@ def refit(
         alias_item_ids=np.asarray([a.item_id for a in active], np.int64),
         zone_floor=floor,
     )
+
+
+def _issued(certificate: Certificate | None) -> bool:
+    return certificate is not None and certificate.threshold is not None
 
 
 def load_aliases(store: Store, search: SearchSide, listing_ids: Ints, item_ids: Ints) -> AliasIndex | None:

@@ -11,6 +11,7 @@ from engine.automation.certificate import (
     Estimates,
     Population,
     certify,
+    on_shared_labels,
     zone_floor,
 )
 from engine.automation.strata import choose_strata, exact_p_value, inclusion_levels
@@ -239,3 +240,23 @@ def test_that_testing_starts_where_the_walk_gets_furthest() -> None:
         reached.append(certificate.expected_coverage)
     assert np.median(reached) > 0.4
     assert np.mean(np.asarray(reached) > 0) > 0.7
+
+
+def test_that_certificates_on_shared_labels_say_what_they_cost_together() -> None:
+    confidence, right = _world(3)
+    random = np.random.default_rng(1)
+    learnt = random.choice(len(confidence), 400, replace=False)
+    first = certify(
+        Estimates(confidence[learnt], right[learnt]),
+        _draw(confidence, right, 400, random),
+        Population(confidence, np.full(len(confidence), 0.1)),
+        precision=0.85,
+        delta=0.1,
+    )
+    assert first.threshold is not None
+    assert on_shared_labels(first, 0) == first
+    third = on_shared_labels(first, 2)
+    assert third.delta_spent == pytest.approx(0.3)
+    assert "certificate 3" in third.note
+    assert "30%" in third.note
+    assert (third.threshold, third.p_value) == (first.threshold, first.p_value)
