@@ -82,11 +82,11 @@ class DemoScale:
 _SHORT_TRAINING: Mapping[str, object] = MappingProxyType(
     {
         "batch_size": 32,
-        "min_steps": 64,
-        "max_steps": 64,
+        "min_steps": 128,
+        "max_steps": 128,
         "epochs": 1,
         "max_epochs": 8,
-        "evaluate_steps": 64,
+        "evaluate_steps": 128,
         "refresh_epochs": 2,
         "checkpoint_steps": 25,
     }
@@ -96,7 +96,7 @@ SCALES: Mapping[str, DemoScale] = MappingProxyType(
         "full": DemoScale(
             items=1500,
             listings=4000,
-            rounds=(DemoRound(800, 0.4), DemoRound(400, 0.2)),
+            rounds=(DemoRound(800, 0.4), DemoRound(400, 0.3)),
             precision=0.9,
             recipe="default",
             overrides=_SHORT_TRAINING,
