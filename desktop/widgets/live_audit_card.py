@@ -11,6 +11,7 @@ from desktop.widgets.curve_plot import Curve, CurvePlot, Guide
 from desktop.widgets.wording import counted, percent, when
 from engine.contracts import AuditReport, AuditState, CertificateKind, DriftState, LiveAudit
 
+_CURVE_HEIGHT, _EMPTY_HEIGHT, _MOST_HEIGHT = 220, 130, 16777215
 #: Word, tone, icon and the icon's colour of every state; the word carries the meaning.
 _STATES: dict[AuditState, tuple[str, Tone, str, str]] = {
     AuditState.OK: ("Keeps its promise", "good", "tick", "good"),
@@ -97,7 +98,8 @@ class LiveAuditCard(Card):
         self._stack = QStackedWidget()
         self._stack.addWidget(empty)
         self._stack.addWidget(self.plot)
-        self._stack.setMinimumHeight(220)
+        # A curve needs its height; the words before the first audit do not.
+        self._stack.setMinimumHeight(_EMPTY_HEIGHT)
         told = column(self._advice, self._facts, self._basis, self._other, self._drift, None, spacing=8)
         line = row(told, self._stack, spacing=20)
         line.setStretch(0, 4)
@@ -124,10 +126,14 @@ class LiveAuditCard(Card):
         """Show the live audit; before the first certificate only why there is none."""
         self.shown = report
         audit = most_urgent(report.audits)
+        # Before the first audit nothing is known: a tick would promise what nobody has looked at.
+        told = audit is not None and (audit.audits > 0 or audit.state is not AuditState.OK)
         for state, icon in self._icons.items():
-            icon.setVisible(audit is not None and audit.state is state)
+            icon.setVisible(told and audit is not None and audit.state is state)
         if audit is None:
             self._badge.show_as("Nothing to audit")
+        elif not told:
+            self._badge.show_as("Not audited yet")
         else:
             word, tone, _, _ = _STATES[audit.state]
             self._badge.show_as(word, tone)
@@ -146,6 +152,8 @@ class LiveAuditCard(Card):
     def _draw(self, audit: LiveAudit | None) -> None:
         curves = audit_curves(audit) if audit is not None else ()
         self._stack.setCurrentIndex(1 if curves else 0)
+        self._stack.setMinimumHeight(_CURVE_HEIGHT if curves else _EMPTY_HEIGHT)
+        self._stack.setMaximumHeight(_MOST_HEIGHT if curves else _EMPTY_HEIGHT)
         if audit is None or not curves:
             return
         self.plot.show_curves(curves, (Guide(audit.precision, f"{percent(audit.precision)} promised"),))

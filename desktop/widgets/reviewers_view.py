@@ -114,6 +114,9 @@ class ReviewersView(QWidget):
         )
         self._each = heading("")
         agreement.add(self._nothing, self.pair_table, self._each, self.verdict_table)
+        # Takes up the height while there is no table to do so.
+        agreement.body.addStretch(1)
+        agreement.body.setStretchFactor(self.verdict_table, 100)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 12, 0, 0)
         layout.setSpacing(14)
