@@ -202,8 +202,8 @@ def on_shared_labels(certificate: Certificate, earlier: int) -> Certificate:
     issued = earlier + 1
     spent = min(1.0, issued * certificate.delta)
     note = (
-        f"certificate {issued} on shared random decisions: the chance that this one is wrong is at most "
-        f"{certificate.delta:.0%}, that any of the {issued} was is at most {spent:.0%}"
+        f"Certificate {issued} on shared random decisions: the chance that this one is wrong is at most "
+        f"{100 * certificate.delta:.0f} %, that any of the {issued} is at most {100 * spent:.0f} %"
     )
     return replace(certificate, delta_spent=spent, note=note)
 

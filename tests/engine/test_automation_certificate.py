@@ -257,6 +257,6 @@ def test_that_certificates_on_shared_labels_say_what_they_cost_together() -> Non
     assert on_shared_labels(first, 0) == first
     third = on_shared_labels(first, 2)
     assert third.delta_spent == pytest.approx(0.3)
-    assert "certificate 3" in third.note
-    assert "30%" in third.note
+    assert "Certificate 3" in third.note
+    assert "30 %" in third.note
     assert (third.threshold, third.p_value) == (first.threshold, first.p_value)
