@@ -22,6 +22,7 @@ from scipy import stats
 from engine.automation.certificate import Audits, Estimates, Population, certify, zone_floor
 from engine.contracts import Finished, QueueOrder, RecordKind, Verdict, WorkEvent
 from engine.contracts.selective import coverage_at
+from engine.pipeline.random_stream import EVERYWHERE
 from engine.workspace import Workspace
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ def redraw(
         estimates = Estimates(scores["learning_confidence"][learnt], scores["learning_right"][learnt])
         floor = zone_floor(estimates, Population(reserve, np.ones(len(reserve))), precision=precision)
         inside = reserve >= (floor or 0.0)
-        first = random.choice(len(reserve), audits // 6, replace=False)
+        first = random.choice(len(reserve), int(audits * EVERYWHERE), replace=False)
         rest = np.setdiff1d(np.flatnonzero(inside), first)
         taken = min(audits - len(first), len(rest))
         drawn = np.r_[first, random.choice(rest, taken, replace=False)]
