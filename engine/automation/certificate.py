@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from engine.automation.strata import Strata, choose_strata, exact_p_value, inclusion_levels
+from engine.automation.strata import Strata, choose_strata, inclusion_levels
 from engine.automation.testing_order import (
     LEAST_LABELS,
     Estimates,
@@ -33,6 +33,7 @@ from engine.automation.testing_order import (
 from engine.contracts import Certificate, CertificateKind
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 __all__ = ["Audits", "Estimates", "Population", "certify", "on_shared_labels", "zone_floor"]
@@ -77,11 +78,16 @@ class _Test:
     above: Bools
     strata: Strata
     required: float
-    shares: Floats
+    counts: Ints
 
     @property
     def worth(self) -> int:
         return int(self.strata.effective)
+
+    @property
+    def shares(self) -> Floats:
+        """How the accepted listings spread over the bins of the profile."""
+        return np.asarray(self.counts / max(1, self.counts.sum()))
 
 
 def _tests(learnt: Profile, audits: Audits, population: Population, precision: float) -> list[_Test]:
@@ -92,40 +98,43 @@ def _tests(learnt: Profile, audits: Audits, population: Population, precision: f
     level = np.searchsorted(levels * (1 - 1e-6), population.inclusion, "right") - 1
     # The strictest threshold that accepts a listing; those it does not reach are never accepted.
     first = len(thresholds) - np.searchsorted(thresholds[::-1], confidence, "right")
-    table = np.zeros((len(thresholds) + 1, len(levels) + 1), dtype=np.int64)
-    np.add.at(table, (first, level + 1), 1)
-    table = np.cumsum(table, axis=0)
+    by_level = _accepted(first, level + 1, (len(thresholds) + 1, len(levels) + 1))
+    by_bin = _accepted(first, learnt.bins(confidence), (len(thresholds) + 1, len(learnt.right)))
     tests = []
     for j, threshold in enumerate(thresholds):
         above = audits.confidence >= threshold
         strata = choose_strata(
-            levels, table[j, 1:], int(table[j, 0]), audits.inclusion[above], audits.coin[above]
+            levels, by_level[j, 1:], int(by_level[j, 0]), audits.inclusion[above], audits.coin[above]
         )
         covered = 1 - strata.missed
         tests.append(
             _Test(
                 threshold=float(threshold),
-                coverage=float(table[j].sum()) / len(confidence),
+                coverage=float(by_bin[j].sum()) / len(confidence),
                 above=above,
                 strata=strata,
                 required=1 - (1 - precision - strata.missed) / covered if covered > 0 else 2.0,
-                shares=learnt.shares(confidence[confidence >= threshold]),
+                counts=by_bin[j],
             )
         )
     return tests
 
 
+def _accepted(first: Ints, kind: Ints, shape: tuple[int, int]) -> Ints:
+    """How many listings of each kind every threshold accepts, those before it included."""
+    table = np.zeros(shape, dtype=np.int64)
+    np.add.at(table, (first, kind), 1)
+    return np.cumsum(table, axis=0)
+
+
 def _start(tests: list[_Test], rates: Floats, delta: float) -> int | None:
-    coverage = np.asarray([test.coverage for test in tests])
-    held = np.asarray([test.shares * test.coverage for test in tests])
-    newly = np.diff(held, axis=0, prepend=np.zeros((1, held.shape[1])))
-    newly = newly / np.maximum(newly.sum(axis=1, keepdims=True), 1e-12)
+    newly = np.diff([test.counts for test in tests], axis=0, prepend=0)
     return plan_start(
         rates,
-        np.clip(newly, 0.0, 1.0),
+        newly / np.maximum(newly.sum(axis=1, keepdims=True), 1),
         np.asarray([test.worth for test in tests]),
         np.asarray([test.required for test in tests]),
-        coverage,
+        np.asarray([test.coverage for test in tests]),
         delta,
     )
 
@@ -167,7 +176,7 @@ def certify(
         return none_yet
     learnt = profile(estimates, population.confidence)
     tests = _tests(learnt, audits, population, precision)
-    start = _start(tests, played_rates(estimates, population.confidence), delta)
+    start = _start(tests, played_rates(estimates, learnt), delta)
     passed: tuple[_Test, float] | None = None
     for test in tests[start:] if start is not None else []:
         p_value = test.strata.p_value(audits.right[test.above], 1 - precision)
@@ -210,11 +219,10 @@ def on_shared_labels(certificate: Certificate, earlier: int) -> Certificate:
 
 def _lower_bound(strata: Strata, right: Bools, certified: float, delta: float) -> float:
     """The highest precision that these labels would certify at this threshold."""
-    labels, errors = [int(kept.sum()) for kept in strata.kept], strata.errors(right)
     low, high = certified, 1.0
     for _ in range(25):
         middle = (low + high) / 2
-        if exact_p_value(strata.weights, labels, errors, 1 - middle - strata.missed) <= delta:
+        if strata.p_value(right, 1 - middle) <= delta:
             low = middle
         else:
             high = middle

@@ -43,17 +43,17 @@ class Profile:
     """Posterior of the error rate by confidence: Beta(``wrong``, ``right``) in each bin.
 
     The learning stream asks near the threshold, so its listings are no fair sample of those above it.
-    Within a narrow bin of confidence they are; ``edges`` part the bins.
+    Within a narrow bin of confidence they are; ``edges`` part the bins, ``middles`` are their medians.
     """
 
     edges: Floats
+    middles: Floats
     right: Floats
     wrong: Floats
 
-    def shares(self, confidence: Floats) -> Floats:
-        """Which share of listings lies in each bin."""
-        bins = np.searchsorted(self.edges, confidence, "right")
-        return np.bincount(bins, minlength=len(self.right)) / max(1, len(confidence))
+    def bins(self, confidence: Floats) -> Ints:
+        """The bin of every listing."""
+        return np.searchsorted(self.edges, confidence, "right")
 
     def precision(self, shares: Floats) -> tuple[float, float]:
         """Expected precision of listings so spread, and its worth in judged listings."""
@@ -99,26 +99,26 @@ def _profile(estimates: Estimates, edges: Floats, middles: Floats) -> Profile:
     right = np.bincount(judged, estimates.right.astype(np.float64), len(edges) + 1)
     return Profile(
         edges=edges,
+        middles=middles,
         right=right + _SMOOTHING * curve + 0.2,
         wrong=seen - right + _SMOOTHING * (1 - curve) + 0.2,
     )
 
 
-def played_rates(estimates: Estimates, population: Floats) -> Floats:
-    """Error rates of every bin that the learning stream does not rule out: [plays, bins].
+def played_rates(estimates: Estimates, learnt: Profile) -> Floats:
+    """Error rates of every bin of ``learnt`` that the learning stream does not rule out: [plays, bins].
 
     Listings are resampled before the curve is drawn through them, because the curve itself is only as
     good as they are.
     """
     random = np.random.default_rng(0)
-    edges = np.unique(np.quantile(population, np.linspace(0, 1, _BINS + 1)))[1:-1]
-    middles = _middles(edges, population)
-    count = len(estimates.right)
+    count, bins = len(estimates.right), len(learnt.right)
     rates = []
     for _ in range(_RESAMPLES):
         some = random.integers(0, count, count)
-        drawn = _profile(Estimates(estimates.confidence[some], estimates.right[some]), edges, middles)
-        rates.append(random.beta(drawn.wrong, drawn.right, size=(_PLAYED // _RESAMPLES, len(middles))))
+        resampled = Estimates(estimates.confidence[some], estimates.right[some])
+        drawn = _profile(resampled, learnt.edges, learnt.middles)
+        rates.append(random.beta(drawn.wrong, drawn.right, size=(_PLAYED // _RESAMPLES, bins)))
     played = np.clip(np.concatenate(rates), 1e-9, 1 - 1e-9)
     # Listings that were chosen to learn from are not quite like the others: each play errs as a whole.
     odds = np.log(played / (1 - played)) + random.normal(0.0, _SHIFT, size=(len(played), 1))

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from engine.automation.evidence import EVIDENCE_NAMES, Pairs, add_margins, column
+from engine.backends.sparse_lexical import paired_cosine
 from engine.contracts import Listing, Progress
 from engine.pipeline.search_side import SearchSide
 from engine.retrieval.aliases import AliasIndex
@@ -105,18 +106,17 @@ class EvidenceBlocks:
         search = self._search
         yield from search.vectors.encode_missing(texts, search.encoder, stage="encoding listings")
         vectors = search.vectors.vectors(texts)
+        lexical = search.index.lexical.vectors(texts)
         found = find_candidates(
             search.index,
             vectors,
-            texts,
+            lexical,
             neighbours=search.neighbours,
             lexical_neighbours=search.lexical_neighbours,
         )
         nothing = np.zeros(len(found), dtype=np.float32)
         pairs = Pairs(found.listing_row, found.item_row, found.similarity, found.lexical, nothing, nothing)
         evidence = search.evidence.evidence(listings, texts, pairs)
-        # Aliases are compared with every listing at every refit: what that takes is kept too.
-        lexical = search.index.lexical.vectors(texts)
         temporary = path.with_suffix(".writing.npz")
         np.savez(
             temporary,
@@ -126,6 +126,7 @@ class EvidenceBlocks:
             item_row=found.item_row.astype(np.int32),
             evidence=evidence,
             text=search.evidence.text_evidence(texts),
+            # Aliases are compared with every listing at every refit: what that takes is kept too.
             vectors=np.asarray(vectors, dtype=np.float16),
             lexical_data=lexical.data,
             lexical_indices=lexical.indices,
@@ -168,7 +169,7 @@ class EvidenceBlocks:
         known = block.listing_row * width + block.item_row
         fresh = np.setdiff1d(near_listing * width + near_item, known)
         added_listing, added_item = fresh // width, fresh % width
-        added = self._pair_evidence(block, vectors, added_listing, added_item)
+        added = self._pair_evidence(block, vectors, lexical, added_listing, added_item)
 
         listing_row = np.concatenate([block.listing_row, added_listing])
         item_row = np.concatenate([block.item_row, added_item])
@@ -182,7 +183,12 @@ class EvidenceBlocks:
         return EvidenceBlock(block.number, block.listing_ids, listing_row, item_row, evidence, block.text)
 
     def _pair_evidence(
-        self, block: EvidenceBlock, vectors: Floats, listing_row: Ints, item_row: Ints
+        self,
+        block: EvidenceBlock,
+        vectors: Floats,
+        lexical: sparse.csr_matrix,
+        listing_row: Ints,
+        item_row: Ints,
     ) -> Floats:
         if not len(listing_row):
             return np.zeros((0, len(EVIDENCE_NAMES)), dtype=np.float32)
@@ -200,7 +206,7 @@ class EvidenceBlocks:
             listing_row=where.astype(np.int64),
             item_row=item_row,
             similarity=paired_similarity(vectors, listing_row, search.index.dense.vectors, item_row),
-            lexical=search.index.lexical.paired(texts, where.astype(np.int64), item_row),
+            lexical=paired_cosine(lexical, listing_row, search.index.lexical.items, item_row),
             alias_similarity=nothing,
             alias_lexical=nothing,
         )

@@ -12,7 +12,7 @@ from engine.backends import hnsw_index
 from engine.backends.hnsw_index import HnswIndex
 from engine.backends.sparse_lexical import SparseLexical, paired_cosine
 from engine.retrieval.aliases import AliasIndex
-from engine.retrieval.candidates import find_candidates
+from engine.retrieval.candidates import CandidatePairs, find_candidates
 from engine.retrieval.encode import VectorCache
 from engine.retrieval.item_index import ItemIndex
 
@@ -44,6 +44,10 @@ TEXTS = [f"brand{i % 7} kettle model k{i:03d} {i % 5} litre" for i in range(200)
 
 def _index() -> ItemIndex:
     return ItemIndex.build(list(range(1, 201)), TEXTS, _unit(200, 0))
+
+
+def _found(index: ItemIndex, vectors: np.ndarray, texts: Sequence[str], **settings: int) -> CandidatePairs:
+    return find_candidates(index, vectors, index.lexical.vectors(texts), **settings)
 
 
 def test_that_a_text_is_encoded_once_and_kept_across_restarts(tmp_path: Path) -> None:
@@ -98,7 +102,7 @@ def test_that_the_graph_finds_nearly_what_brute_force_finds(
 
 def test_that_a_catalogue_of_one_item_is_searched() -> None:
     index = ItemIndex.build([5], ["only kettle"], _unit(1, 0))
-    found = find_candidates(index, _unit(2, 1), ["kettle", "xyz"], neighbours=40, lexical_neighbours=40)
+    found = _found(index, _unit(2, 1), ["kettle", "xyz"], neighbours=40, lexical_neighbours=40)
     assert found.listing_row.tolist() == [0, 1]
     assert found.item_row.tolist() == [0, 0]
 
@@ -115,14 +119,14 @@ def test_that_an_index_is_the_same_after_saving(tmp_path: Path) -> None:
     index.save(tmp_path)
     loaded = ItemIndex.load(tmp_path)
     texts, vectors = ["brand3 kettle k017", "nothing alike"], _unit(2, 9)
-    before = find_candidates(index, vectors, texts, neighbours=10, lexical_neighbours=10)
-    after = find_candidates(loaded, vectors, texts, neighbours=10, lexical_neighbours=10)
+    before = _found(index, vectors, texts, neighbours=10, lexical_neighbours=10)
+    after = _found(loaded, vectors, texts, neighbours=10, lexical_neighbours=10)
     assert before.item_row.tolist() == after.item_row.tolist()
     assert loaded.rows_of(np.asarray([1, 200, 999])).tolist() == [0, 199, -1]
 
 
 def test_that_candidates_are_collapsed_ordered_and_cut() -> None:
-    found = find_candidates(_index(), _unit(30, 5), TEXTS[:30], neighbours=40, lexical_neighbours=40, kept=12)
+    found = _found(_index(), _unit(30, 5), TEXTS[:30], neighbours=40, lexical_neighbours=40, kept=12)
     assert (np.diff(found.listing_row) >= 0).all()
     pairs = list(zip(found.listing_row.tolist(), found.item_row.tolist(), strict=True))
     assert len(set(pairs)) == len(pairs)
@@ -133,8 +137,8 @@ def test_that_candidates_are_collapsed_ordered_and_cut() -> None:
 
 def test_that_either_side_of_retrieval_can_be_off() -> None:
     vectors = _unit(3, 6)
-    dense = find_candidates(_index(), vectors, TEXTS[:3], neighbours=5, lexical_neighbours=0)
-    lexical = find_candidates(_index(), vectors, TEXTS[:3], neighbours=0, lexical_neighbours=5)
+    dense = _found(_index(), vectors, TEXTS[:3], neighbours=5, lexical_neighbours=0)
+    lexical = _found(_index(), vectors, TEXTS[:3], neighbours=0, lexical_neighbours=5)
     assert np.bincount(dense.listing_row).tolist() == [5, 5, 5]
     assert np.bincount(lexical.listing_row).tolist() == [5, 5, 5]
 
