@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.automation.evidence import EVIDENCE_COLUMNS, TEXT_NAMES, column
+from engine.automation.evidence_columns import EVIDENCE_COLUMNS, TEXT_NAMES, column
 from engine.automation.ranking import best_rows, group_starts
 
 Floats = npt.NDArray[np.float32]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.automation.evidence import column
+from engine.automation.evidence_columns import column
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

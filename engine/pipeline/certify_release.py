@@ -17,7 +17,7 @@ from engine.automation.certificate import (
     on_shared_labels,
     zone_floor,
 )
-from engine.automation.evidence import EVIDENCE_NAMES, TEXT_NAMES
+from engine.automation.evidence_columns import EVIDENCE_NAMES, TEXT_NAMES
 from engine.automation.matcher import FittedMatcher, LearningSet, fit_matcher
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import (

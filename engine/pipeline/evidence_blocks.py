@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from engine.automation.evidence import EVIDENCE_NAMES, Pairs, add_margins, column
+from engine.automation.evidence import Pairs, add_margins
+from engine.automation.evidence_columns import EVIDENCE_NAMES, column
 from engine.backends.sparse_lexical import paired_cosine
 from engine.contracts import Listing, Progress
 from engine.pipeline.search_side import SearchSide

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from engine.automation.evidence import column
+from engine.automation.evidence_columns import column
 from engine.automation.listing_evidence import head_evidence
 from engine.automation.ranking import group_starts, plain_score, product_of_complements
 from engine.backends.onnx_matcher import OnnxMatcher
