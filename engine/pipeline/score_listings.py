@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from engine.automation.evidence_columns import column
 from engine.automation.listing_evidence import head_evidence
-from engine.automation.ranking import group_starts, plain_score, product_of_complements
+from engine.automation.ranking import group_starts, plain_score, product_of_complements, rank_in_group
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import Candidate, Certificate, Progress
 from engine.pipeline.evidence_blocks import EvidenceBlock, EvidenceBlocks
@@ -132,11 +132,10 @@ def _score_block(release: LoadedRelease, block: EvidenceBlock, shown: int) -> Sc
 
     # Equally strong candidates are ordered by the evidence itself, then by number: the same way every time.
     order = np.lexsort((item_ids, -plain_score(block.evidence), -strength, row))
-    starts = group_starts(row[order])
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    rank = rank_in_group(row[order])
     top = order[rank < shown]
     at = (row[top], rank[rank < shown])
-    confidence, none_confidence = _confidences(release.matcher, block, strength, best=order[starts])
+    confidence, none_confidence = _confidences(release.matcher, block, strength, best=order[rank == 0])
 
     def table(values: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
         out = np.zeros((listings, shown), dtype=values.dtype)

@@ -23,6 +23,7 @@ from engine.contracts import (
     RouteReason,
     Stream,
 )
+from engine.review.blind import blind_entry
 from engine.review.priorities import gain_priorities
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def entry_for(uow: UnitOfWork, listing_id: int) -> QueueEntry:
     draw = uow.draws.open_for(listing_id)
     decision = uow.decisions.in_force_for(listing_id)
     if draw is not None and decision is None:
-        return _audit(listing, feed, draw.id)
+        return blind_entry(listing, feed, draw_id=draw.id)
     stream = decision.stream if decision is not None else _stream_of(placement)
     return QueueEntry(
         listing_id=listing.id,
@@ -203,23 +204,24 @@ def _has_matcher(uow: UnitOfWork) -> bool:
 
 def _learning_entries(uow: UnitOfWork, rows: list[QueueRow]) -> Iterator[QueueEntry]:
     for row in rows:
-        draw_id = None
         if row.reason == RouteReason.SNOOZED:
             # "Unsure" on a draw leaves the listing in the queue, and it stays a draw: its final answer
             # certifies and does not teach, so it must be asked blind again.
             decision = uow.decisions.in_force_for(row.listing_id)
-            draw_id = decision.draw_id if decision is not None else None
+            if decision is not None and decision.draw_id is not None:
+                yield blind_entry(row, row.feed, draw_id=decision.draw_id)
+                continue
         yield QueueEntry(
             listing_id=row.listing_id,
             external_id=row.external_id,
             title=row.title,
             feed=row.feed,
-            reason=row.reason if draw_id is None else RouteReason.AUDIT,
-            confidence=row.confidence if draw_id is None else 0.0,
-            margin=row.margin if draw_id is None else 0.0,
-            stream=(Stream.LEARNING if draw_id is None else Stream.RANDOM).value,
-            draw_id=draw_id,
-            blind=draw_id is not None,
+            reason=row.reason,
+            confidence=row.confidence,
+            margin=row.margin,
+            stream=Stream.LEARNING.value,
+            draw_id=None,
+            blind=False,
         )
 
 
@@ -230,23 +232,7 @@ def _audit_entries(uow: UnitOfWork, draws: list[Draw]) -> Iterator[QueueEntry]:
     feeds = uow.feeds.names()
     for draw in draws:
         listing = listings[draw.listing_id]
-        yield _audit(listing, feeds.get(listing.feed_id, ""), draw.id)
-
-
-def _audit(listing: Listing, feed: str, draw_id: int) -> QueueEntry:
-    """A draw as an entry: it looks the same whatever the machine thinks of the listing."""
-    return QueueEntry(
-        listing_id=listing.id,
-        external_id=listing.external_id,
-        title=listing.title,
-        feed=feed,
-        reason=RouteReason.AUDIT,
-        confidence=0.0,
-        margin=0.0,
-        stream=Stream.RANDOM.value,
-        draw_id=draw_id,
-        blind=True,
-    )
+        yield blind_entry(listing, feeds.get(listing.feed_id, ""), draw_id=draw.id)
 
 
 def _stream_of(placement: StoredPlacement | None) -> Stream:

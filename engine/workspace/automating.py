@@ -91,7 +91,7 @@ class Automating(Matching):
         with self._store.reading() as uow:
             summary = uow.releases.get(champion)
             revision = uow.items.revision()
-            suspended = any(audit.kind == CertificateKind.MATCH for audit in alarms(uow))
+            suspended = CertificateKind.MATCH in uow.live_audits.suspended()
         old, settings = summary.certificate, self.settings
         if suspended or new is None or new.threshold is not None or old is None or old.threshold is None:
             return None
