@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from engine.automation.forecast import Outlook, Standing, everything_known, forecast
 from engine.automation.strata import Strata, choose_strata, inclusion_levels
 from engine.automation.testing_order import (
     LEAST_LABELS,
@@ -36,7 +37,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-__all__ = ["Audits", "Estimates", "Population", "certify", "on_shared_labels", "zone_floor"]
+__all__ = ["Audits", "Estimates", "Population", "certify", "on_shared_labels", "outlook", "zone_floor"]
 
 _GRID = 60
 #: Chance of passing that "labels missing" aims for.
@@ -127,11 +128,16 @@ def _accepted(first: Ints, kind: Ints, shape: tuple[int, int]) -> Ints:
     return np.cumsum(table, axis=0)
 
 
-def _start(tests: list[_Test], rates: Floats, delta: float) -> int | None:
+def _newly(tests: list[_Test]) -> Floats:
+    """How the listings that every threshold adds to the one before are spread: [thresholds, bins]."""
     newly = np.diff([test.counts for test in tests], axis=0, prepend=0)
+    return np.asarray(newly / np.maximum(newly.sum(axis=1, keepdims=True), 1))
+
+
+def _start(tests: list[_Test], rates: Floats, delta: float) -> int | None:
     return plan_start(
         rates,
-        newly / np.maximum(newly.sum(axis=1, keepdims=True), 1),
+        _newly(tests),
         np.asarray([test.worth for test in tests]),
         np.asarray([test.required for test in tests]),
         np.asarray([test.coverage for test in tests]),
@@ -198,6 +204,29 @@ def certify(
         labels_missing=0,
         delta_spent=delta,
     )
+
+
+def outlook(
+    estimates: Estimates, audits: Audits, population: Population, *, precision: float, delta: float
+) -> tuple[Outlook, ...]:
+    """What further random decisions are expected to certify; arguments as for :func:`certify`."""
+    if not len(population.confidence) or not len(estimates.right):
+        return ()
+    learnt = profile(estimates, population.confidence)
+    tests = _tests(learnt, audits, population, precision)
+    worth = np.asarray([test.strata.effective for test in tests])
+    standing = Standing(
+        worth=worth,
+        errors=worth * [test.strata.error_rate(audits.right[test.above]) for test in tests],
+        required=np.asarray([test.required for test in tests]),
+        coverage=np.asarray([test.coverage for test in tests]),
+        newly=_newly(tests),
+    )
+    known = everything_known(learnt, audits.confidence, audits.right)
+    planned = played_rates(estimates, learnt)
+    random = np.random.default_rng(2)
+    believed = random.beta(known.wrong, known.right, size=planned.shape)
+    return forecast(standing, planned, believed, len(audits.right), delta)
 
 
 def on_shared_labels(certificate: Certificate, earlier: int) -> Certificate:

@@ -159,18 +159,31 @@ def plan_start(
         delta: error probability of each test.
     """
     random = np.random.default_rng(0)
-    errors = np.zeros(len(rates))
-    passes = np.zeros((len(rates), len(labels)), dtype=bool)
-    before = 0
-    for j, count in enumerate(labels):
-        added = max(0, int(count) - before)
-        before = max(before, int(count))
-        errors = errors + random.binomial(added, np.clip(rates @ newly[j], 0, 1))
-        if count >= LEAST_LABELS and required[j] < 1:
-            passes[:, j] = errors <= largest_errors(int(count), float(required[j]), delta)
-    reached = np.zeros((len(rates), len(labels) + 1))
-    for j in range(len(labels) - 1, -1, -1):
-        reached[:, j] = np.where(passes[:, j], np.maximum(coverage[j], reached[:, j + 1]), 0.0)
-    reached = reached[:, :-1]
+    added = np.diff(np.maximum.accumulate(labels), prepend=0)
+    wrong = random.binomial(np.broadcast_to(added, (len(rates), len(labels))), np.clip(rates @ newly.T, 0, 1))
+    reached = walk(np.cumsum(wrong, axis=1), labels, required, coverage, delta)
     value = reached.mean(axis=0) + _NOTHING_COSTS * (reached > 0).mean(axis=0)
     return int(np.argmax(value)) if value.max(initial=0.0) > 0 else None
+
+
+def walk(errors: Floats, labels: Ints, required: Floats, coverage: Floats, delta: float) -> Floats:
+    """The coverage certified by testing from every threshold on: [plays, thresholds].
+
+    Args:
+        errors: [plays, thresholds] wrong ones among the accepted labels.
+        labels: [thresholds] accepted labels, strictest threshold first.
+        required: [thresholds] precision to show on them; 1 or more where that cannot be.
+        coverage: [thresholds] share of listings accepted.
+        delta: error probability of each test.
+    """
+    most = np.asarray(
+        [
+            largest_errors(int(count), float(wanted), delta) if count >= LEAST_LABELS and wanted < 1 else -1
+            for count, wanted in zip(labels, required, strict=True)
+        ]
+    )
+    passes = errors <= most
+    reached = np.zeros((len(errors), len(labels) + 1))
+    for j in range(len(labels) - 1, -1, -1):
+        reached[:, j] = np.where(passes[:, j], np.maximum(coverage[j], reached[:, j + 1]), 0.0)
+    return reached[:, :-1]

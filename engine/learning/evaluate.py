@@ -50,6 +50,7 @@ class EvaluationLabels:
 
     ``best_right`` says whether the candidate of highest confidence is the reviewer's match,
     ``similarity_right`` the same for the candidate of highest similarity (``similarity``).
+    ``inclusion`` is the probability with which each listing was drawn.
     """
 
     listing_ids: Ints
@@ -57,6 +58,7 @@ class EvaluationLabels:
     best_right: Bools
     similarity: Floats
     similarity_right: Bools
+    inclusion: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +273,12 @@ def compare(
     gate = decide_gate(
         champion_coverage=champion.certified_coverage,
         challenger_coverage=challenger.certified_coverage,
-        difference=paired_bootstrap(_accepted_right(champion), _accepted_right(challenger), seed=seed),
+        difference=paired_bootstrap(
+            _accepted_right(champion),
+            _accepted_right(challenger),
+            inclusion=champion.labels.inclusion,
+            seed=seed,
+        ),
         champion_certified=champion.threshold is not None,
         challenger_certified=challenger.threshold is not None,
         champion_aurc=before.aurc,

@@ -42,6 +42,7 @@ class Contradictions:
 def paired_bootstrap(
     accepted_right_champion: npt.ArrayLike,
     accepted_right_challenger: npt.ArrayLike,
+    inclusion: npt.ArrayLike | None = None,
     n: int = 2000,
     seed: int = 0,
     level: float = 0.9,
@@ -49,12 +50,17 @@ def paired_bootstrap(
     """Confidence bounds of challenger minus champion in the share of listings accepted and right.
 
     Both releases are judged on the same listings, so listings are resampled, not releases: what is
-    hard for both cancels out. Only listings on which the two differ matter, and their signs are
-    multinomial over resamples, which makes the bootstrap exact and cheap at any number of listings.
+    hard for both cancels out. Listings of one sign and one weight are interchangeable, so resamples are
+    drawn as multinomial counts of them, which is exact and cheap at any number of listings.
+
+    Most random draws were made where earlier matchers were sure. Weighting by the inverse of the
+    inclusion probability (Horvitz-Thompson, self-normalised) gives what a challenger gains elsewhere
+    its due: without it, the comparison favours whoever is like those that drew.
 
     Args:
         accepted_right_champion: [m] whether the champion automates the listing and is right.
         accepted_right_challenger: [m] the same for the challenger.
+        inclusion: [m] probability with which each was drawn, in (0, 1]; None: all the same.
         n: resamples.
         seed: of the resampling.
         level: two-sided confidence in (0, 1).
@@ -74,11 +80,14 @@ def paired_bootstrap(
     m = champion.size
     if m == 0:
         return -1.0, 1.0
-    gained = int((challenger & ~champion).sum())
-    lost = int((champion & ~challenger).sum())
-    shares = np.array([gained, lost, m - gained - lost], dtype=np.float64) / m
-    draws = np.random.default_rng(seed).multinomial(m, shares, size=n)
-    differences = (draws[:, 0] - draws[:, 1]) / m
+    drawn = np.ones(m) if inclusion is None else np.asarray(inclusion, dtype=np.float64)
+    if drawn.shape != champion.shape or not (drawn > 0).all():
+        raise ValueError("inclusion must be [m] probabilities above 0")
+    weight = 1.0 / drawn
+    sign = challenger.astype(np.float64) - champion
+    kinds, counts = np.unique(np.stack([sign, weight], axis=1), axis=0, return_counts=True)
+    draws = np.random.default_rng(seed).multinomial(m, counts / m, size=n)
+    differences = (draws @ (kinds[:, 0] * kinds[:, 1])) / (draws @ kinds[:, 1])
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(differences, [tail, 1.0 - tail])
     return float(low), float(high)

@@ -52,6 +52,7 @@ def labels_of(store: Store, scores: Scores) -> EvaluationLabels:
     """The held-out decisions of the workspace as one release sees them."""
     with store.reading() as uow:
         decisions = held_out(uow.decisions.in_force())
+        reserve = dict(zip(*(part.tolist() for part in uow.listings.reserve()), strict=True))
     rows = scores.rows_of(np.asarray([d.listing_id for d in decisions], dtype=np.int64))
     decisions = [d for d, row in zip(decisions, rows, strict=True) if row >= 0]
     rows = rows[rows >= 0]
@@ -62,6 +63,8 @@ def labels_of(store: Store, scores: Scores) -> EvaluationLabels:
         best_right=(scores.best_item[rows] == right) & (right > 0),
         similarity=scores.top_similarity[rows].astype(np.float64),
         similarity_right=(scores.top_similarity_item[rows] == right) & (right > 0),
+        # A listing taken out of the reserve since (inclusion 0) counts like those certain to be drawn.
+        inclusion=np.asarray([reserve.get(d.listing_id) or 1.0 for d in decisions], dtype=np.float64),
     )
 
 

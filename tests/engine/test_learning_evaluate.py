@@ -32,7 +32,7 @@ def world(tmp_path):
 def labels_of(confidence, right, ids=None):
     c, r = np.array(confidence, dtype=np.float64), np.array(right, dtype=bool)
     numbers = np.arange(1, c.size + 1) if ids is None else np.array(ids)
-    return EvaluationLabels(numbers, c, r, 1 - c, ~r)
+    return EvaluationLabels(numbers, c, r, 1 - c, ~r, np.ones(len(c)))
 
 
 def release(name, labels, answers, threshold=0.5, coverage=0.4):

@@ -127,8 +127,22 @@ def test_that_the_bounds_cover_the_true_difference_as_often_as_said():
     assert 0.84 <= covered / 300 <= 0.96
 
 
+def test_that_listings_drawn_rarely_weigh_more():
+    """The challenger gains where draws are rare and loses as much of the feed where they are not."""
+    rng = np.random.default_rng(3)
+    rare = rng.random(20_000) < 0.5
+    inclusion = np.where(rare, 0.05, 0.2)
+    gains, loses = rare & (rng.random(20_000) < 0.2), ~rare & (rng.random(20_000) < 0.2)
+    drawn = rng.random(20_000) < inclusion
+    low, high = paired_bootstrap(loses[drawn], gains[drawn], inclusion=inclusion[drawn])
+    assert low < gains.mean() - loses.mean() < high
+    assert paired_bootstrap(loses[drawn], gains[drawn])[1] < -0.03
+
+
 def test_that_no_listings_say_nothing_and_unequal_ones_are_refused():
     assert paired_bootstrap([], []) == (-1.0, 1.0)
     with pytest.raises(ValueError, match="both must be"):
         paired_bootstrap([True], [True, False])
+    with pytest.raises(ValueError, match="above 0"):
+        paired_bootstrap([True], [True], inclusion=[0.0])
     assert paired_bootstrap([True] * 9, [True] * 9) == (0.0, 0.0)
