@@ -14,6 +14,7 @@ touches: otherwise learning would take the hard listings out and flatter the res
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,15 +32,26 @@ from engine.automation.testing_order import (
     profile,
     smooth_precision,
 )
-from engine.contracts import Certificate, CertificateKind
+from engine.contracts import Certificate, CertificateKind, SegmentCertificate
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-__all__ = ["Audits", "Estimates", "Population", "certify", "on_shared_labels", "outlook", "zone_floor"]
+__all__ = [
+    "Audits",
+    "Estimates",
+    "Population",
+    "certify",
+    "certify_segments",
+    "on_shared_labels",
+    "outlook",
+    "zone_floor",
+]
 
 _GRID = 60
+#: A segment with fewer audits is not certified by itself, and so many segments are at most.
+LEAST_SEGMENT_LABELS, MOST_CERTIFIED_SEGMENTS = 40, 8
 #: Chance of passing that "labels missing" aims for.
 _WANTED_POWER = 0.8
 #: Decisions of the learning stream before a zone is drawn at all.
@@ -91,10 +103,16 @@ class _Test:
         return np.asarray(self.counts / max(1, self.counts.sum()))
 
 
-def _tests(learnt: Profile, audits: Audits, population: Population, precision: float) -> list[_Test]:
+def thresholds_to_test(population: Population) -> Floats:
+    """The thresholds that are tested of a population, strictest first."""
+    return np.unique(np.quantile(population.confidence, 1 - np.linspace(0.02, 1.0, _GRID)))[::-1]
+
+
+def _tests(
+    learnt: Profile, audits: Audits, population: Population, precision: float, thresholds: Floats
+) -> list[_Test]:
     """Every threshold to test, strictest first."""
     confidence = population.confidence
-    thresholds = np.unique(np.quantile(confidence, 1 - np.linspace(0.02, 1.0, _GRID)))[::-1]
     levels = inclusion_levels(population.inclusion)
     level = np.searchsorted(levels * (1 - 1e-6), population.inclusion, "right") - 1
     # The strictest threshold that accepts a listing; those it does not reach are never accepted.
@@ -145,6 +163,20 @@ def _start(tests: list[_Test], rates: Floats, delta: float) -> int | None:
     )
 
 
+def _passed(
+    tests: list[_Test], rates: Floats, audits: Audits, precision: float, delta: float
+) -> list[tuple[_Test, float]]:
+    """The tests passed one after the other from the planned start on, with their p-values."""
+    start = _start(tests, rates, delta)
+    passed: list[tuple[_Test, float]] = []
+    for test in tests[start:] if start is not None else []:
+        p_value = test.strata.p_value(audits.right[test.above], 1 - precision)
+        if p_value > delta:
+            break
+        passed.append((test, p_value))
+    return passed
+
+
 def certify(
     estimates: Estimates,
     audits: Audits,
@@ -181,17 +213,11 @@ def certify(
     if not len(population.confidence) or not len(estimates.right):
         return none_yet
     learnt = profile(estimates, population.confidence)
-    tests = _tests(learnt, audits, population, precision)
-    start = _start(tests, played_rates(estimates, learnt), delta)
-    passed: tuple[_Test, float] | None = None
-    for test in tests[start:] if start is not None else []:
-        p_value = test.strata.p_value(audits.right[test.above], 1 - precision)
-        if p_value > delta:
-            break
-        passed = (test, p_value)
-    if passed is None:
+    tests = _tests(learnt, audits, population, precision, thresholds_to_test(population))
+    passed = _passed(tests, played_rates(estimates, learnt), audits, precision, delta)
+    if not passed:
         return replace(none_yet, labels_missing=_labels_missing(tests, learnt, len(audits.right), delta))
-    test, p_value = passed
+    test, p_value = passed[-1]
     right = audits.right[test.above]
     return replace(
         none_yet,
@@ -206,6 +232,64 @@ def certify(
     )
 
 
+def certify_segments(
+    estimates: Estimates,
+    audits: Audits,
+    population: Population,
+    segment_of_audits: Sequence[str],
+    segment_of_population: Sequence[str],
+    *,
+    precision: float,
+    delta: float,
+) -> tuple[SegmentCertificate, ...]:
+    """What can be certified of segments each by itself; any of it is wrong with a chance of at most delta.
+
+    Delta is split evenly over the segments with :data:`LEAST_SEGMENT_LABELS` audits or more, of which the
+    largest :data:`MOST_CERTIFIED_SEGMENTS` are tried. How many audits there are and where has nothing
+    to do with what they said, so the choice costs nothing. Within a segment it is :func:`certify`, over
+    the thresholds of the whole.
+
+    Args:
+        estimates: the learning stream of all segments.
+        audits: the random stream of all segments.
+        population: the reserve of all segments.
+        segment_of_audits: [audits] name of the segment; "" belongs to none.
+        segment_of_population: [reserve] the same.
+        precision: required precision p, in (0, 1).
+        delta: of all segments together, in (0, 1).
+    """
+    mine, theirs = (
+        np.asarray(segment_of_audits, dtype=object),
+        np.asarray(segment_of_population, dtype=object),
+    )
+    names, counts = np.unique([name for name in segment_of_audits if name], return_counts=True)
+    enough = [str(name) for name, count in zip(names, counts, strict=True) if count >= LEAST_SEGMENT_LABELS]
+    largest = sorted(enough, key=lambda name: (-int((theirs == name).sum()), name))[:MOST_CERTIFIED_SEGMENTS]
+    if len(largest) < 2 or not len(estimates.right):
+        return ()
+    found = []
+    for name in largest:
+        some, here = mine == name, theirs == name
+        part = Population(population.confidence[here], population.inclusion[here])
+        labels = Audits(*(getattr(audits, field)[some] for field in Audits.__dataclass_fields__))
+        learnt = profile(estimates, part.confidence)
+        tests = _tests(learnt, labels, part, precision, thresholds_to_test(population))
+        share = delta / len(largest)
+        passed = _passed(tests, played_rates(estimates, learnt), labels, precision, share)
+        found.append(
+            SegmentCertificate(
+                segment=name,
+                reserve=len(part.confidence),
+                labels=len(labels.right),
+                delta=share,
+                threshold=passed[-1][0].threshold if passed else None,
+                tested_from=passed[0][0].threshold if passed else None,
+                coverage=passed[-1][0].coverage if passed else 0.0,
+            )
+        )
+    return tuple(found)
+
+
 def outlook(
     estimates: Estimates, audits: Audits, population: Population, *, precision: float, delta: float
 ) -> tuple[Outlook, ...]:
@@ -213,12 +297,13 @@ def outlook(
     if not len(population.confidence) or not len(estimates.right):
         return ()
     learnt = profile(estimates, population.confidence)
-    tests = _tests(learnt, audits, population, precision)
+    tests = _tests(learnt, audits, population, precision, thresholds_to_test(population))
     worth = np.asarray([test.strata.effective for test in tests])
     standing = Standing(
         worth=worth,
         errors=worth * [test.strata.error_rate(audits.right[test.above]) for test in tests],
-        required=np.asarray([test.required for test in tests]),
+        # Before the first draw no label speaks for anything; later all is expected to be spoken for.
+        required=np.asarray([test.required if len(audits.right) else precision for test in tests]),
         coverage=np.asarray([test.coverage for test in tests]),
         newly=_newly(tests),
     )

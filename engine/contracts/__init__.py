@@ -45,6 +45,7 @@ from engine.contracts.matching import (
     ReviewCard,
     Route,
     RouteReason,
+    SegmentCertificate,
 )
 from engine.contracts.records import (
     MAPPABLE_FIELDS,
@@ -148,6 +149,7 @@ __all__ = [
     "RunState",
     "SecondOpinion",
     "Segment",
+    "SegmentCertificate",
     "SegmentGrouping",
     "SegmentReport",
     "Status",

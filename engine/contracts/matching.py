@@ -98,6 +98,30 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentCertificate:
+    """What was certified of one segment by itself, with an equal part of delta.
+
+    ``threshold`` is the loosest that passed and ``tested_from`` the strictest, None where none did;
+    ``coverage`` is the share of the segment's listings at or above it. ``reserve`` listings of the
+    segment could be drawn, ``labels`` were.
+    """
+
+    segment: str
+    reserve: int
+    labels: int
+    delta: float
+    threshold: float | None
+    tested_from: float | None
+    coverage: float
+
+    def holds_at(self, threshold: float | None) -> bool:
+        """Whether the segment by itself bears a threshold, say that of the whole."""
+        if threshold is None or self.threshold is None or self.tested_from is None:
+            return False
+        return self.threshold <= threshold <= self.tested_from
+
+
+@dataclass(frozen=True, slots=True)
 class CandidateView:
     """A candidate with the item it proposes, for a screen."""
 
