@@ -21,7 +21,7 @@ import polars as pl
 
 from engine.automation.evidence_columns import EVIDENCE_GROUPS, column
 from engine.automation.listing_evidence import head_evidence
-from engine.automation.matcher import LearningSet, fit_matcher
+from engine.automation.matcher import FittedMatcher, LearningSet, fit_matcher
 from engine.automation.ranking import best_rows, group_starts, plain_score
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import RecordKind
@@ -41,6 +41,7 @@ class Evidence:
     """All pairs of a data set, grouped by listing; ``right`` by gold, ``matchable`` [listings]."""
 
     listing_row: np.ndarray
+    item: np.ndarray
     evidence: np.ndarray
     right: np.ndarray
     text: np.ndarray
@@ -85,6 +86,7 @@ def _read(store: Store, gold: dict[str, set[str]]) -> Evidence:
         parts.append(
             (
                 block.listing_row + before,
+                item_ids,
                 block.evidence,
                 np.asarray(right),
                 block.text,
@@ -116,6 +118,19 @@ def measure(data: Evidence, blank: Sequence[str], decisions: int, seed: int) -> 
     future, judged = order[: len(order) // 4], order[len(order) // 4 :][:decisions]
     evidence = data.evidence.copy()
     evidence[:, [column(name) for name in blank]] = 0.0
+    fitted = fit_matcher(teach(data, evidence, np.sort(judged)))
+    if fitted is None:
+        return (0.0,) * 5
+    said = judge(data, evidence, np.sort(future), fitted)
+    return (
+        *(coverage_at(said.confidence, said.right, p) for p in (0.9, 0.95, 0.98)),
+        area_under_risk_coverage(said.confidence, said.right),
+        float(said.right.mean()),
+    )
+
+
+def teach(data: Evidence, evidence: np.ndarray, judged: np.ndarray) -> LearningSet:
+    """What a reviewer who knows the gold says of listings (ascending)."""
     mine = np.isin(data.listing_row, judged)
     rows = data.listing_row[mine]
     listings = np.unique(rows)
@@ -123,30 +138,46 @@ def measure(data: Evidence, blank: Sequence[str], decisions: int, seed: int) -> 
     strength = np.where(data.right[mine], plain_score(data.evidence[mine]), -np.inf)
     positive = np.zeros(len(rows), dtype=bool)
     positive[best_rows(rows, strength)] = True
-    fitted = fit_matcher(
-        LearningSet(
-            rows, evidence[mine], positive & data.right[mine], data.text[listings], ~data.matchable[listings]
-        )
+    return LearningSet(
+        rows, evidence[mine], positive & data.right[mine], data.text[listings], ~data.matchable[listings]
     )
-    if fitted is None:
-        return (0.0,) * 5
-    matcher = OnnxMatcher(fitted.graphs)
-    mine = np.isin(data.listing_row, future)
-    rows, future_evidence = data.listing_row[mine], evidence[mine]
-    log_odds = matcher.log_odds(future_evidence)
-    with_candidates = rows[group_starts(rows)]
-    best, heads = head_evidence(rows, future_evidence, log_odds, data.text[with_candidates])
-    said = matcher.confidence(heads)
-    confidence = np.zeros(len(future))
-    right = np.zeros(len(future), dtype=bool)
-    # Listings without any candidate stay at the end, wrong.
-    confidence[: len(best)] = said if said is not None else 1 / (1 + np.exp(-log_odds[best]))
-    right[: len(best)] = data.right[mine][best]
-    return (
-        *(coverage_at(confidence, right, p) for p in (0.9, 0.95, 0.98)),
-        area_under_risk_coverage(confidence, right),
-        float(right.mean()),
-    )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a matcher says of listings, [n] each; listings without candidates have confidence 0."""
+
+    confidence: np.ndarray
+    right: np.ndarray
+    none: np.ndarray
+    item: np.ndarray
+    margin: np.ndarray
+
+
+def judge(data: Evidence, evidence: np.ndarray, listings: np.ndarray, fitted: FittedMatcher | None) -> Judged:
+    """What a matcher, or the plain order without one, says of listings (ascending)."""
+    mine = slice(None) if len(listings) == len(data.matchable) else np.isin(data.listing_row, listings)
+    rows, some, right = data.listing_row[mine], evidence[mine], data.right[mine]
+    out = Judged(*(np.zeros(len(listings), dtype) for dtype in (float, bool, float, np.int64, float)))
+    if not len(rows):
+        return out
+    at = np.searchsorted(listings, rows[group_starts(rows)])
+    matcher = OnnxMatcher(fitted.graphs) if fitted is not None else None
+    strength = plain_score(some) if matcher is None else matcher.log_odds(some)
+    best = best_rows(rows, strength)
+    confidence = np.clip(strength[best] / 3.5, 0, 1)
+    if matcher is not None:
+        _, heads = head_evidence(rows, some, strength, data.text[rows[best]], best)
+        said, none = matcher.confidence(heads), matcher.none_confidence(heads)
+        confidence = 1 / (1 + np.exp(-strength[best])) if said is None else said
+        out.none[at] = 0.0 if none is None else none
+    second = strength.copy()
+    second[best] = -np.inf
+    lead = strength[best] - np.maximum.reduceat(second, group_starts(rows))
+    out.confidence[at], out.right[at], out.item[at] = confidence, right[best], data.item[mine][best]
+    # The runner-up's confidence, by the odds between the two.
+    out.margin[at] = confidence * (1 - np.exp(-np.maximum(lead, 0)))
+    return out
 
 
 def main() -> int:
