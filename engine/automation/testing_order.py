@@ -163,7 +163,13 @@ def plan_start(
     wrong = random.binomial(np.broadcast_to(added, (len(rates), len(labels))), np.clip(rates @ newly.T, 0, 1))
     reached = walk(np.cumsum(wrong, axis=1), labels, required, coverage, delta)
     value = reached.mean(axis=0) + _NOTHING_COSTS * (reached > 0).mean(axis=0)
-    return int(np.argmax(value)) if value.max(initial=0.0) > 0 else None
+    if value.max(initial=0.0) > 0:
+        return int(np.argmax(value))
+    # No play gets anywhere; what the learning stream says may be wrong, and trying costs nothing.
+    possible = np.flatnonzero(_most_errors(labels, required, delta) >= 0)
+    mean = np.clip(rates.mean(axis=0) @ newly.T, 0, 1)
+    wrong = np.cumsum(added * mean) / np.maximum(np.cumsum(added), 1)
+    return int(possible[np.argmin(wrong[possible])]) if len(possible) else None
 
 
 def walk(errors: Floats, labels: Ints, required: Floats, coverage: Floats, delta: float) -> Floats:
@@ -176,14 +182,18 @@ def walk(errors: Floats, labels: Ints, required: Floats, coverage: Floats, delta
         coverage: [thresholds] share of listings accepted.
         delta: error probability of each test.
     """
-    most = np.asarray(
+    passes = errors <= _most_errors(labels, required, delta)
+    reached = np.zeros((len(errors), len(labels) + 1))
+    for j in range(len(labels) - 1, -1, -1):
+        reached[:, j] = np.where(passes[:, j], np.maximum(coverage[j], reached[:, j + 1]), 0.0)
+    return reached[:, :-1]
+
+
+def _most_errors(labels: Ints, required: Floats, delta: float) -> Ints:
+    """Most errors with which each threshold still passes; -1 where none does: [thresholds]."""
+    return np.asarray(
         [
             largest_errors(int(count), float(wanted), delta) if count >= LEAST_LABELS and wanted < 1 else -1
             for count, wanted in zip(labels, required, strict=True)
         ]
     )
-    passes = errors <= most
-    reached = np.zeros((len(errors), len(labels) + 1))
-    for j in range(len(labels) - 1, -1, -1):
-        reached[:, j] = np.where(passes[:, j], np.maximum(coverage[j], reached[:, j + 1]), 0.0)
-    return reached[:, :-1]
