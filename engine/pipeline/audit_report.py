@@ -53,7 +53,7 @@ def audit_report(uow: UnitOfWork, workspace: str, brands: frozenset[str]) -> Aud
 
 def live_audits(uow: UnitOfWork) -> tuple[LiveAudit, ...]:
     """The live audit of every certificate that automates, or would if it were not suspended."""
-    stored = (uow.live_audits.current(kind) for kind in CertificateKind)
+    stored = (uow.live_audits.current(kind) for kind in uow.live_audits.kinds_in_force())
     return tuple(_live_audit(uow, audit) for audit in stored if audit is not None)
 
 
@@ -103,8 +103,8 @@ def _live_audit(uow: UnitOfWork, audit: StoredLiveAudit) -> LiveAudit:
 def certificate_delta(uow: UnitOfWork, audit: StoredLiveAudit) -> float:
     """The delta that the watched certificate was made with."""
     summary = uow.releases.get(audit.release_id)
-    match = audit.kind is CertificateKind.MATCH
-    certificate = summary.certificate if match else summary.none_certificate
+    none = audit.kind is CertificateKind.NONE
+    certificate = summary.none_certificate if none else summary.certificate
     return certificate.delta if certificate is not None else uow.settings.load().delta
 
 

@@ -12,6 +12,7 @@ from engine.contracts import (
     ChangeSet,
     Finished,
     Notice,
+    Promise,
     RateSnapshot,
     ReleaseSummary,
     RiskCoverage,
@@ -24,6 +25,7 @@ from engine.pipeline.certify_release import Refit, refit
 from engine.pipeline.release_files import ENCODER_FOLDER
 from engine.reporting.automation_rate import automation_rate, counts, coverage, next_steps
 from engine.reporting.risk_coverage import risk_coverage
+from engine.settings import WorkspaceSettings
 from engine.workspace.matching import Matching
 
 
@@ -31,12 +33,20 @@ class Automating(Matching):
     """What owners read and sign."""
 
     def certify(
-        self, *, precision: float | None = None, confidence: float | None = None
+        self,
+        *,
+        precision: float | None = None,
+        confidence: float | None = None,
+        promise: Promise | None = None,
     ) -> Iterator[WorkEvent[ReleaseSummary]]:
         """Refit the matcher to all decisions, certify it, make it the champion, route again.
 
         A refit that cannot be certified does not replace a release that is: that one goes on.
-        ``precision`` and ``confidence`` (1 - delta) are kept as settings when given.
+        ``precision`` and ``confidence`` (1 - delta) are kept as settings when given; ``promise`` too,
+        unless a certified champion goes on under the one before: a promise is changed by a certificate.
+
+        Raises:
+            StaleChangeError: another promise while a certificate is suspended.
         """
         changes: dict[str, object] = {}
         if precision is not None:
@@ -48,7 +58,11 @@ class Automating(Matching):
         if changes:
             self.update_settings(**changes)
         settings = self.settings
+        if promise is not None:
+            settings = settings.model_copy(update={"promise": promise.value})
         champion = self._champion()
+        with self._store.reading() as uow:
+            self._check_promise(uow, Promise(settings.promise))
         encoder_folder = self._shelf.folder_of(champion) / ENCODER_FOLDER
         search = yield from self._shelf.search_side(encoder_folder, settings, release=champion)
         with self._store.reading() as uow:
@@ -62,13 +76,13 @@ class Automating(Matching):
             precision=settings.precision,
             delta=settings.delta,
         )
-        kept = self._still_certified(champion, refitted)
+        kept = self._still_certified(champion, refitted, settings)
         if kept is not None:
-            missing = refitted.release.certificate.labels_missing if refitted.release.certificate else None
-            more = "" if missing is None else f"; about {missing} more random decisions should do"
-            yield Notice(f"the refit could not be certified{more}. Release {champion} keeps its certificate")
+            yield Notice(_kept_words(kept, refitted, Promise(settings.promise)))
             yield Finished(kept, ChangeSet())
             return
+        if settings.promise != self.settings.promise:
+            self.update_settings(promise=settings.promise)
         self._shelf.write(
             release_id,
             encoder_folder=encoder_folder,
@@ -85,14 +99,20 @@ class Automating(Matching):
             summary = uow.releases.get(release_id)
         yield Finished(summary, ChangeSet(releases=True, routes=True))
 
-    def _still_certified(self, champion: str, refitted: Refit) -> ReleaseSummary | None:
-        """The champion, if it holds what is promised now and the refit would not."""
+    def _still_certified(
+        self, champion: str, refitted: Refit, settings: WorkspaceSettings
+    ) -> ReleaseSummary | None:
+        """The champion, if it is certified at the level asked for now and the refit would not be.
+
+        A champion certified under another promise does not keep the one asked for. But what was asked
+        for cannot be certified, so nothing changes: automation must not stop over a question.
+        """
         new = refitted.release.certificate
         with self._store.reading() as uow:
             summary = uow.releases.get(champion)
             revision = uow.items.revision()
-            suspended = any(audit.kind == CertificateKind.MATCH for audit in alarms(uow))
-        old, settings = summary.certificate, self.settings
+            suspended = any(audit.kind != CertificateKind.NONE for audit in alarms(uow))
+        old = summary.certificate
         if suspended or new is None or new.threshold is not None or old is None or old.threshold is None:
             return None
         holds = old.precision >= settings.precision and old.delta <= settings.delta
@@ -159,3 +179,20 @@ class Automating(Matching):
             inclusion=np.asarray([audit.inclusion for audit in audits], dtype=np.float64),
             reserve=reserve,
         )
+
+
+def _kept_words(kept: ReleaseSummary, refitted: Refit, asked: Promise) -> str:
+    """Why the champion goes on, and under which promise."""
+    missing = refitted.release.certificate.labels_missing if refitted.release.certificate else None
+    more = "" if missing is None else f"; about {missing} more random decisions should do"
+    if kept.certificate is None or kept.certificate.kind in asked.kinds:
+        return f"the refit could not be certified{more}. Release {kept.id} keeps its certificate"
+    wanted, held = (
+        ("one promise for both kinds of answers", "each kind of answer by itself")
+        if asked is Promise.TOGETHER
+        else ("a promise for each kind of answer", "both kinds of answers together")
+    )
+    return (
+        f"nothing could be certified with {wanted}{more}. Nothing was changed: "
+        f"release {kept.id} keeps its certificate, which promises precision of {held}"
+    )
