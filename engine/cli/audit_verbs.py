@@ -8,9 +8,9 @@ from rich.table import Table
 from engine.cli.documents import Document
 from engine.cli.invocation import JsonOption, WorkspaceArgument, invocation
 from engine.cli.terminal import Terminal, facts, percent, table
-from engine.contracts import AuditReport, AuditState, CertificateKind, FeedDrift, LiveAudit
+from engine.cli.words import KIND_WORDS
+from engine.contracts import AuditReport, AuditState, FeedDrift, LiveAudit
 
-_KINDS = {CertificateKind.MATCH: "matches", CertificateKind.NONE: "not in catalogue"}
 _STATES = {
     AuditState.OK: "ok",
     AuditState.WATCH: "watch: fallen, but not shown to be below the promise",
@@ -46,7 +46,7 @@ def _audit_table(audit: LiveAudit) -> Table:
         )
     if audit.suspended_at:
         values["suspended at"] = audit.suspended_at
-    return facts(f"Live audit of automated {_KINDS[audit.kind]}", values)
+    return facts(f"Live audit of automated {KIND_WORDS[audit.kind]}", values)
 
 
 def _feeds_table(audit: LiveAudit) -> Table:
@@ -55,7 +55,7 @@ def _feeds_table(audit: LiveAudit) -> Table:
         for feed in audit.feeds
     ]
     columns = ("feed", "audits", "wrong", "precision")
-    return table(f"Audits of {_KINDS[audit.kind]} by feed", columns, rows, right=columns[1:])
+    return table(f"Audits of {KIND_WORDS[audit.kind]} by feed", columns, rows, right=columns[1:])
 
 
 def _drift_table(drift: tuple[FeedDrift, ...]) -> Table:

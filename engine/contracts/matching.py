@@ -94,7 +94,8 @@ class CertificatePart:
 
     ``share`` is its share of what the certificate accepts; ``labels`` are the random decisions at or
     above the threshold that speak for it, ``errors`` the wrong ones among them. ``precision`` is
-    estimated from them (None without labels), ``low`` and ``high`` bound it with confidence ``level``.
+    estimated from them (None where they are too few to name one), ``low`` and ``high`` bound it with
+    confidence ``level``; ``said`` are the words in every case.
     """
 
     share: float
@@ -104,6 +105,7 @@ class CertificatePart:
     low: float
     high: float
     level: float
+    said: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from engine.contracts import (
 from engine.contracts.together import answer_confidence, answer_right, says_none
 from engine.pipeline.random_stream import coins
 from engine.pipeline.score_listings import Scores
-from engine.reporting.weighted import LEVEL, Reach, share_interval
+from engine.reporting.weighted import LEVEL, Reach, estimate, share_interval
 from engine.store import Store
 
 Bools = npt.NDArray[np.bool_]
@@ -154,14 +154,16 @@ class _Labels:
             least_inclusion=reach.least_inclusion,
             unreached=reach.unreached,
         )
+        found = estimate(interval, int(used.sum()))
         return CertificatePart(
             share=float((accepted & ours).sum() / max(1, accepted.sum())),
-            labels=int(used.sum()),
+            labels=found.audits,
             errors=int((~audits.right[used]).sum()),
-            precision=interval.share if used.any() else None,
-            low=interval.low,
-            high=interval.high,
+            precision=found.share,
+            low=found.low,
+            high=found.high,
             level=LEVEL,
+            said=found.said,
         )
 
 
@@ -227,18 +229,8 @@ def _outlook(labels: _Labels, match: Certificate, precision: float, delta: float
     return (
         "One promise for matches and “not in catalogue” together is expected to automate "
         f"{_percent(both.expected_coverage)} of the listings (matches alone "
-        f"{_percent(match.expected_coverage)}), with “not in catalogue” {part_words(none)}. "
+        f"{_percent(match.expected_coverage)}), with “not in catalogue” right: {none.said}. "
         "Expected, not certified"
-    )
-
-
-def part_words(part: CertificatePart) -> str:
-    """``about 78 % right (66–87, 40 labels)``."""
-    if part.precision is None:
-        return "not estimated (no labels)"
-    return (
-        f"about {_percent(part.precision)} right ({100 * part.low:.0f}–{100 * part.high:.0f}, "
-        f"{part.labels:,} label{'' if part.labels == 1 else 's'})"
     )
 
 

@@ -161,20 +161,23 @@ class Automating(Matching):
     def risk_coverage(self) -> RiskCoverage:
         """The champion's precision against coverage on the random stream, and similarity's.
 
+        Under one promise for both kinds of answers it is of the answer given, "not in catalogue" included.
         Coverage is of listings, not of decisions: draws are made where automation might happen. Read
         from the stored placements, so it costs no matching.
         """
         with self._store.reading() as uow:
+            together = uow.live_audits.kinds_in_force() == Promise.TOGETHER.kinds
             audits = [
                 audit
                 for audit in uow.segments.audits()
-                if audit.best_item and audit.verdict in ANSWERING_VERDICTS
+                if (audit.best_item or together) and audit.verdict in ANSWERING_VERDICTS
             ]
-            reserve = uow.segments.reserve()
+            reserve = uow.segments.reserve(together=together)
+        judged = [audit.judged(together=together) for audit in audits]
         return risk_coverage(
-            np.asarray([audit.confidence for audit in audits], dtype=np.float64),
+            np.asarray([confidence for confidence, _ in judged], dtype=np.float64),
             np.asarray([audit.similarity for audit in audits], dtype=np.float64),
-            np.asarray([audit.right for audit in audits], dtype=bool),
+            np.asarray([right for _, right in judged], dtype=bool),
             np.asarray([audit.confirmed_item == audit.nearest_item > 0 for audit in audits], dtype=bool),
             inclusion=np.asarray([audit.inclusion for audit in audits], dtype=np.float64),
             reserve=reserve,
