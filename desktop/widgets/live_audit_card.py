@@ -21,6 +21,7 @@ _STATES: dict[AuditState, tuple[str, Tone, str, str]] = {
 _KINDS = {
     CertificateKind.MATCH: "automated matches",
     CertificateKind.NONE: "automated “not in the catalogue”",
+    CertificateKind.BOTH: "automated matches and “not in the catalogue” together",
 }
 _ORDER = (AuditState.ALARM, AuditState.WATCH, AuditState.OK)
 

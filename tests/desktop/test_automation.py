@@ -20,7 +20,14 @@ from desktop.screens.automation import (
 from desktop.session import Session
 from desktop.widgets.certificate_card import CertificateCard, certificate_basis, certificate_headline
 from desktop.widgets.curve_plot import Curve, CurvePlot
-from engine.contracts import ReleaseSummary, RiskCoverage, Status, Verdict, WorkEvent
+from engine.contracts import (
+    Promise,
+    ReleaseSummary,
+    RiskCoverage,
+    Status,
+    Verdict,
+    WorkEvent,
+)
 from tests.desktop.fake_numbers import certificate, rate_snapshots, risk_coverage
 from tests.desktop.fake_session import Gate, fake_session
 from tests.desktop.fake_workspace import FakeWorkspace
@@ -38,13 +45,17 @@ class Workspace(FakeWorkspace):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.gate: Gate | None = None
-        self.asked: list[tuple[float | None, float | None]] = []
+        self.asked: list[tuple[float | None, float | None, Promise]] = []
 
     def certify(
-        self, *, precision: float | None = None, confidence: float | None = None
+        self,
+        *,
+        precision: float | None = None,
+        confidence: float | None = None,
+        promise: Promise = Promise.EACH,
     ) -> Iterator[WorkEvent[ReleaseSummary]]:
-        self.asked.append((precision, confidence))
-        events = super().certify(precision=precision, confidence=confidence)
+        self.asked.append((precision, confidence, promise))
+        events = super().certify(precision=precision, confidence=confidence, promise=promise)
         return self.gate.hold(events) if self.gate else events
 
 
@@ -209,7 +220,7 @@ def test_that_certifying_asks_for_the_chosen_precision_and_confidence(
         choice.activated.emit(choice.currentIndex())
     qtbot.mouseClick(screen.certify_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "is signed" in screen.banner.text)
-    assert workspace.asked == [(0.9, 0.95)]
+    assert workspace.asked == [(0.9, 0.95, Promise.EACH)]
     assert "r0003" in screen.banner.text
     qtbot.waitUntil(lambda: "at least 90" in screen.certificate_card.headline)
 
