@@ -40,8 +40,8 @@ def certificate_headline(status: Status) -> str:
         none = counts.automated_none / counts.listings
         return (
             f"{percent(status.coverage + none)} of the listings are automated, {percent(status.coverage)} as "
-            f"a match and {percent(none)} as “not in the catalogue”; at least {percent(certificate.precision)} "
-            "of both together are right."
+            f"a match and {percent(none)} as “not in the catalogue”; at least "
+            f"{percent(certificate.precision)} of both together are right."
         )
     return (
         f"{percent(status.coverage)} of the listings are automated as a match; "

@@ -43,7 +43,7 @@ class Automating(Matching):
 
         A refit that cannot be certified does not replace a release that is: that one goes on.
         ``precision`` and ``confidence`` (1 - delta) are kept as settings when given; ``promise`` too,
-        unless a certified champion goes on under the one before: a promise is changed by a certificate.
+        unless a champion certified for each kind goes on because one promise for both cannot be kept.
 
         Raises:
             StaleChangeError: another promise while a certificate is suspended.
@@ -83,6 +83,12 @@ class Automating(Matching):
             return
         if settings.promise != self.settings.promise:
             self.update_settings(promise=settings.promise)
+        if self._gives_up(champion, refitted):
+            yield Notice(
+                f"nothing could be certified with a promise for each kind of answer"
+                f"{_missing_words(refitted)}. Nothing is automated until then; rollback returns to release "
+                f"{champion} and its one promise for both"
+            )
         self._shelf.write(
             release_id,
             encoder_folder=encoder_folder,
@@ -102,10 +108,11 @@ class Automating(Matching):
     def _still_certified(
         self, champion: str, refitted: Refit, settings: WorkspaceSettings
     ) -> ReleaseSummary | None:
-        """The champion, if it is certified at the level asked for now and the refit would not be.
+        """The champion, if it holds what is promised now and the refit would not.
 
-        A champion certified under another promise does not keep the one asked for. But what was asked
-        for cannot be certified, so nothing changes: automation must not stop over a question.
+        A promise for both together says nothing of each, so it does not hold where that is asked for. A
+        champion certified for each goes on where one promise for both was asked for and cannot be kept:
+        automation must not stop over the question, and what is asked for is less.
         """
         new = refitted.release.certificate
         with self._store.reading() as uow:
@@ -116,8 +123,18 @@ class Automating(Matching):
         if suspended or new is None or new.threshold is not None or old is None or old.threshold is None:
             return None
         holds = old.precision >= settings.precision and old.delta <= settings.delta
+        if old.kind is CertificateKind.BOTH and settings.promise != Promise.TOGETHER.value:
+            return None
         same = self._shelf.manifest(champion).catalogue_revision == revision
         return summary if holds and same else None
+
+    def _gives_up(self, champion: str, refitted: Refit) -> bool:
+        """Whether a refit for each kind, itself without a certificate, replaces one promise for both."""
+        new = refitted.release.certificate
+        with self._store.reading() as uow:
+            old = uow.releases.get(champion).certificate
+        held = old is not None and old.threshold is not None and old.kind is CertificateKind.BOTH
+        return held and new is not None and new.threshold is None and new.kind is not CertificateKind.BOTH
 
     def status(self) -> Status:
         """Counts, rates, certificate, and what to do next."""
@@ -186,16 +203,15 @@ class Automating(Matching):
 
 def _kept_words(kept: ReleaseSummary, refitted: Refit, asked: Promise) -> str:
     """Why the champion goes on, and under which promise."""
-    missing = refitted.release.certificate.labels_missing if refitted.release.certificate else None
-    more = "" if missing is None else f"; about {missing} more random decisions should do"
+    more = _missing_words(refitted)
     if kept.certificate is None or kept.certificate.kind in asked.kinds:
         return f"the refit could not be certified{more}. Release {kept.id} keeps its certificate"
-    wanted, held = (
-        ("one promise for both kinds of answers", "each kind of answer by itself")
-        if asked is Promise.TOGETHER
-        else ("a promise for each kind of answer", "both kinds of answers together")
-    )
     return (
-        f"nothing could be certified with {wanted}{more}. Nothing was changed: "
-        f"release {kept.id} keeps its certificate, which promises precision of {held}"
+        f"nothing could be certified with one promise for both kinds of answers{more}. Nothing was "
+        f"changed: release {kept.id} keeps its certificate, which promises precision of each by itself"
     )
+
+
+def _missing_words(refitted: Refit) -> str:
+    missing = refitted.release.certificate.labels_missing if refitted.release.certificate else None
+    return "" if missing is None else f"; about {missing} more random decisions should do"
