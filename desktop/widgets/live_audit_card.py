@@ -31,6 +31,9 @@ def audit_facts(audit: LiveAudit) -> str:
     said = f"{counted(audit.audits, 'audit')} of {_KINDS[audit.kind]}, {audit.wrong:,} wrong."
     if audit.estimate is None:
         return said
+    if audit.answers:
+        parts = (f"{_KINDS[one.kind]} {one.audits:,}, {one.wrong:,} wrong" for one in audit.answers)
+        said = f"{said} Of these {'; '.join(parts)}; neither is promised separately."
     return (
         f"{said} Precision {percent(audit.estimate, 1)}, "
         f"between {percent(audit.low, 1)} and {percent(audit.high, 1)} "

@@ -40,6 +40,9 @@ def _audit_table(audit: LiveAudit) -> Table:
         "precision": percent(audit.estimate),
         f"band at {audit.confidence:.0%}": band,
     }
+    if audit.answers:
+        told = (f"{KIND_WORDS[one.kind]} {one.audits:,}, {one.wrong:,} wrong" for one in audit.answers)
+        values["of these"] = f"{'; '.join(told)}; neither is promised separately"
     if audit.fallen_since is not None:
         values["fallen since"] = (
             f"audit {audit.fallen_since:,}: {audit.since_wrong:,} of {audit.since_audits:,} wrong since"
@@ -98,6 +101,7 @@ def _audit(audit: LiveAudit) -> Document:
         "evidence_below": audit.below,
         "evidence_fallen": audit.fallen,
         "advice": audit.advice,
+        "answers": [{"kind": a.kind.value, "audits": a.audits, "wrong": a.wrong} for a in audit.answers],
         "feeds": [{"feed": f.feed, "audits": f.audits, "wrong": f.wrong} for f in audit.feeds],
         "points": [
             {"audits": p.audits, "precision": p.precision, "low": p.low, "high": p.high} for p in audit.points

@@ -12,6 +12,7 @@ from engine.contracts.agreement import (
     SecondOpinion,
 )
 from engine.contracts.audits import (
+    AnswerAudit,
     AuditPoint,
     AuditReport,
     AuditState,
@@ -93,6 +94,7 @@ __all__ = [
     "Accuracy",
     "AdjudicationReport",
     "Agreement",
+    "AnswerAudit",
     "AuditPoint",
     "AuditReport",
     "AuditState",

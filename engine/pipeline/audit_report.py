@@ -15,6 +15,7 @@ from engine.automation.live_audit import (
     judge,
 )
 from engine.contracts import (
+    AnswerAudit,
     AuditPoint,
     AuditReport,
     AuditState,
@@ -23,6 +24,7 @@ from engine.contracts import (
     FeedAudit,
     FeedDrift,
     LiveAudit,
+    Promise,
 )
 from engine.store import StoredLiveAudit, UnitOfWork
 
@@ -97,7 +99,15 @@ def _live_audit(uow: UnitOfWork, audit: StoredLiveAudit) -> LiveAudit:
         advice=_advice(audit, judgement, wrong, fresh, promised, _worst_feed(feeds)),
         feeds=feeds,
         points=points,
+        answers=_answers(uow, audit),
     )
+
+
+def _answers(uow: UnitOfWork, audit: StoredLiveAudit) -> tuple[AnswerAudit, ...]:
+    if audit.kind is not CertificateKind.BOTH:
+        return ()
+    found = uow.live_audits.by_answer(audit.id)
+    return tuple(AnswerAudit(kind, *found.get(kind, (0, 0))) for kind in Promise.EACH.kinds)
 
 
 def certificate_delta(uow: UnitOfWork, audit: StoredLiveAudit) -> float:

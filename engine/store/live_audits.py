@@ -212,6 +212,20 @@ class LiveAudits:
         )
         return [(not right, feed) for right, feed in rows]
 
+    def by_answer(self, audit_id: int) -> dict[CertificateKind, tuple[int, int]]:
+        """How many audits of a watch found a match or "not in the catalogue", and how many were wrong."""
+        said_none = _OUTCOME.c.item_id.is_(None)
+        rows = self._connection.execute(
+            select(said_none, func.count(), func.sum(1 - _OUTCOME.c.right))
+            .join(DecisionStateRow, DecisionStateRow.decision_id == _OUTCOME.c.decision_id)
+            .where(_OUTCOME.c.live_audit_id == audit_id, DecisionStateRow.state.in_((IN_FORCE, LAPSED)))
+            .group_by(said_none)
+        )
+        return {
+            CertificateKind.NONE if none else CertificateKind.MATCH: (audits, wrong)
+            for none, audits, wrong in rows
+        }
+
     # -- what follows for routes ---------------------------------------------------------------
 
     def put_back(self, kind: CertificateKind) -> int:

@@ -16,6 +16,7 @@ from engine.contracts import (
     Accuracy,
     AdjudicationReport,
     Agreement,
+    AnswerAudit,
     AuditPoint,
     AuditReport,
     AuditState,
@@ -139,6 +140,7 @@ LIVE_AUDIT = LiveAudit(
     advice="Suspended: 8 of the last 29 audits were wrong.",
     feeds=(FeedAudit("monday", 40, 9),),
     points=(AuditPoint(40, 0.775, 0.6, 0.9),),
+    answers=(AnswerAudit(CertificateKind.NONE, 8, 3),),
 )
 DRIFT = FeedDrift(
     "tuesday",

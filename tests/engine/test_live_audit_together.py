@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.contracts import AuditState, CertificateKind, LiveAudit, Promise, Verdict
+from engine.contracts import AnswerAudit, AuditState, CertificateKind, LiveAudit, Promise, Verdict
 from engine.errors import StaleChangeError
 from engine.workspace import Workspace
 from tests.engine.audited_workspace import PROMISE, AuditedWorkspace, add_release
@@ -37,6 +37,11 @@ def test_that_one_watch_takes_in_audits_of_both_answers(shop: AuditedWorkspace) 
     shop.audit(wrong=True, feed="tuesday", none=True)
     audit = only_audit(shop)
     assert (audit.kind, audit.audits, audit.wrong) == (CertificateKind.BOTH, 4, 2)
+    shop.audit(wrong=False)
+    assert only_audit(shop).answers == (
+        AnswerAudit(CertificateKind.MATCH, 3, 1),
+        AnswerAudit(CertificateKind.NONE, 2, 1),
+    )
 
 
 def test_that_the_noted_answer_is_the_one_of_the_placement(shop: AuditedWorkspace) -> None:
