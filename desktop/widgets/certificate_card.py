@@ -79,8 +79,8 @@ def certificate_parts(certificate: Certificate | None) -> str:
     if certificate is None or certificate.match_part is None or certificate.none_part is None:
         return ""
     return (
-        f"Promised of both kinds of answers together, of neither separately. Estimated: matches right "
-        f"{certificate.match_part.said}; “not in the catalogue” right {certificate.none_part.said}."
+        "Promised of both kinds of answers together, of neither separately. Estimated precision of the "
+        f"matches: {certificate.match_part.said}; of “not in the catalogue”: {certificate.none_part.said}."
     )
 
 

@@ -58,8 +58,8 @@ def parts_words(certificate: Certificate) -> str:
     if match is None or none is None:
         return ""
     return (
-        f"matches ({percent(match.share)}) right: {match.said}; not in catalogue ({percent(none.share)}) "
-        f"right: {none.said}; neither is promised separately"
+        f"matches ({percent(match.share)}), estimated precision {match.said}; not in catalogue "
+        f"({percent(none.share)}), estimated precision {none.said}; neither is promised separately"
     )
 
 

@@ -229,7 +229,7 @@ def _outlook(labels: _Labels, match: Certificate, precision: float, delta: float
     return (
         "One promise for matches and “not in catalogue” together is expected to automate "
         f"{_percent(both.expected_coverage)} of the listings (matches alone "
-        f"{_percent(match.expected_coverage)}), with “not in catalogue” right: {none.said}. "
+        f"{_percent(match.expected_coverage)}); estimated precision of “not in catalogue”: {none.said}. "
         "Expected, not certified"
     )
 

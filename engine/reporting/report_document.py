@@ -110,9 +110,9 @@ def reasons(status: Status) -> tuple[str, ...]:
     match, none = certificate.match_part, certificate.none_part
     if match is not None and none is not None:
         said.append(
-            "The promise covers matches and “not in catalogue” together, and neither separately. Estimated "
-            f"from the same decisions: of the matches right {match.said}; of “not in catalogue”, "
-            f"{percent(none.share)} of what is automated, right {none.said}."
+            "The promise covers matches and “not in catalogue” together, and neither separately. Precision "
+            f"estimated from the same decisions: of the matches {match.said}; of “not in catalogue”, which "
+            f"is {percent(none.share)} of what is automated, {none.said}."
         )
     return tuple(said)
 

@@ -86,8 +86,8 @@ def none_certificate() -> Certificate:
         labels_missing=44,
         delta_spent=0.0,
         note="One promise for matches and “not in catalogue” together is expected to automate 71 % of the "
-        "listings (matches alone 58 %), with “not in catalogue” right: 81 % (57–95 %, 16 audits). Expected, "
-        "not certified",
+        "listings (matches alone 58 %); estimated precision of “not in catalogue”: 81 % (57–95 %, 16 "
+        "audits). Expected, not certified",
     )
 
 

@@ -157,8 +157,8 @@ def test_that_the_parts_of_one_promise_are_said_to_be_estimates(qtbot: QtBot, pr
     qtbot.addWidget(card)
     card.show_status(promised)
     assert "of neither separately" in card.none_line
-    assert "matches right 95 % (90–98 %, 108 audits)" in card.none_line
-    assert "“not in the catalogue” right 81 % (57–95 %, 16 audits)" in card.none_line
+    assert "Estimated precision of the matches: 95 % (90–98 %, 108 audits)" in card.none_line
+    assert "of “not in the catalogue”: 81 % (57–95 %, 16 audits)" in card.none_line
 
 
 def test_that_a_suspension_of_both_says_that_nothing_is_automated(promised: Status) -> None:
