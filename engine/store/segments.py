@@ -141,9 +141,14 @@ class AuditRow:
         """Whether the machine's best candidate is the reviewer's match."""
         return self.confirmed_item > 0 and self.confirmed_item == self.best_item
 
+    @property
+    def says_none(self) -> bool:
+        """Whether the likelier answer is "not in catalogue"."""
+        return self.none_confidence > self.confidence
+
     def of_answer(self) -> tuple[float, bool]:
         """Confidence of the answer under one promise for both kinds, and whether it is right."""
-        if self.none_confidence > self.confidence:
+        if self.says_none:
             said_none = self.verdict in ANSWERING_VERDICTS and self.verdict != Verdict.MATCH
             return self.none_confidence, said_none
         return self.confidence, self.right

@@ -53,6 +53,10 @@ class Reporting(Automating):
             audits = uow.segments.audits()
             judged = [audit.judged(together=together) for audit in audits]
             _, inclusion = uow.segments.reserve()
+        # A right "not in catalogue" that a person is asked about misses nothing.
+        missable = np.asarray(
+            [audit.right and not (together and audit.says_none) for audit in audits], dtype=bool
+        )
         return cost_report(
             np.asarray([confidence for confidence, _ in judged], dtype=np.float64),
             np.asarray([right for _, right in judged], dtype=bool),
@@ -63,6 +67,7 @@ class Reporting(Automating):
             threshold=certificate.threshold if certificate else None,
             reached=float((inclusion > 0).mean()) if inclusion.size else 1.0,
             seed=settings.seed,
+            missable=missable,
         )
 
     def report(self, target: Path | None = None) -> Iterator[WorkEvent[Path]]:
