@@ -48,6 +48,8 @@ class Automating(Matching):
         Raises:
             StaleChangeError: another promise while a certificate is suspended.
         """
+        with self._store.reading() as uow:
+            self._check_promise(uow, promise or Promise(uow.settings.load().promise))
         changes: dict[str, object] = {}
         if precision is not None:
             changes["precision"] = precision
@@ -61,8 +63,6 @@ class Automating(Matching):
         if promise is not None:
             settings = settings.model_copy(update={"promise": promise.value})
         champion = self._champion()
-        with self._store.reading() as uow:
-            self._check_promise(uow, Promise(settings.promise))
         encoder_folder = self._shelf.folder_of(champion) / ENCODER_FOLDER
         search = yield from self._shelf.search_side(encoder_folder, settings, release=champion)
         with self._store.reading() as uow:
