@@ -19,9 +19,11 @@ import numpy as np
 import polars as pl
 
 from engine.contracts import (
+    CertificateKind,
     Finished,
     Notice,
     Progress,
+    Promise,
     QueueOrder,
     RecordKind,
     ReviewCard,
@@ -57,6 +59,7 @@ class ReplaySettings:
     precision: float = 0.95
     delta: float = 0.1
     seeds: int = 1
+    promise: str = Promise.EACH.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,9 @@ def _replay_seed(
     queries[pool].write_csv(home / "pool.csv")
     queries[future].write_csv(home / "future.csv")
     with Workspace.create(home / "workspace") as workspace:
-        workspace.update_settings(seed=seed, precision=settings.precision, delta=settings.delta)
+        workspace.update_settings(
+            seed=seed, precision=settings.precision, delta=settings.delta, promise=settings.promise
+        )
         vectors = workspace.path / "cache" / "vectors"
         if shared.exists():
             # The same texts under the same encoder: encoded once for all seeds.
@@ -238,22 +243,31 @@ def _measure(workspace: Workspace, gold: _Gold, listen: OnEvent) -> dict[str, An
         any(scores.item_external_id(i) in right_items[row] for i in scores.item_ids[row])
         for row in answerable
     )
-    automated = none = memory = wrong = 0
+    automated = none = memory = wrong = none_wrong = memory_wrong = 0
     row_of = {int(listing): row for row, listing in enumerate(scores.listing_ids)}
     for placement in workspace.placements(feed=_FUTURE):
         right = right_items[row_of[placement.listing_id]]
         match placement.route, placement.reason:
             case Route.AUTOMATED, RouteReason.NOT_IN_CATALOGUE:
                 none += 1
+                none_wrong += bool(right)
             case Route.AUTOMATED, _:
                 automated += 1
                 wrong += scores.item_external_id(placement.item_id or 0) not in right
             case Route.SETTLED, RouteReason.MEMORY:
                 memory += 1
+                # What is remembered need not be among the candidates.
+                memory_wrong += workspace.item(placement.item_id or 0).external_id not in right
             case _:
                 pass
     status = workspace.status()
     certificate = status.certificate
+    together = certificate is not None and certificate.kind is CertificateKind.BOTH
+    # What the certificate is about: matches, or the answers of both kinds.
+    promised, promised_wrong = (automated + none, wrong + none_wrong) if together else (automated, wrong)
+
+    def precision(answers: int, wrong_ones: int) -> float | None:
+        return round(1 - wrong_ones / answers, 4) if answers else None
 
     def oracle(confidence: np.ndarray, right: np.ndarray) -> dict[str, float]:
         return {f"C@{p}": round(coverage_at(confidence, right, p / 100), 4) for p in _PRECISIONS}
@@ -264,7 +278,9 @@ def _measure(workspace: Workspace, gold: _Gold, listen: OnEvent) -> dict[str, An
         "release": status.champion,
         "threshold": certificate.threshold if certificate else None,
         "certified_coverage": round(automated / listings, 4),
-        "realised_precision": round(1 - wrong / automated, 4) if automated else None,
+        "realised_precision": precision(promised, promised_wrong),
+        "none_precision": precision(none, none_wrong),
+        "automated_precision": precision(automated + none + memory, wrong + none_wrong + memory_wrong),
         "automation_rate": round((automated + none + memory) / listings, 4),
         "certified_none_rate": round(none / listings, 4),
         "memory_rate": round(memory / listings, 4),
@@ -282,8 +298,9 @@ def _line(entry: dict[str, Any]) -> str:
     return (
         f"seed {entry['seed']} round {entry['round']}: {entry['decisions']} decisions "
         f"({entry['random']} random), certified coverage {entry['certified_coverage']:.3f}, "
-        f"realised precision {precision}, oracle C@90 {entry['oracle']['C@90']:.3f} "
-        f"C@95 {entry['oracle']['C@95']:.3f}, {entry['seconds']:.0f} s"
+        f"realised precision {precision}, automation rate {entry['automation_rate']:.3f}, "
+        f"oracle C@90 {entry['oracle']['C@90']:.3f} C@95 {entry['oracle']['C@95']:.3f}, "
+        f"{entry['seconds']:.0f} s"
     )
 
 

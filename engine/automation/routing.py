@@ -14,6 +14,8 @@ TIE_MARGIN = 0.05
 class Thresholds:
     """What a release may automate: None = nothing of that kind is certified.
 
+    ``both`` stands instead of the other two: the answer is the likelier of the best candidate and "not in
+    catalogue" (a tie goes to the candidate), and it is automated from this probability on.
     ``suspended``: the kinds whose certificates the live audit has suspended; what they would automate
     is reviewed.
     """
@@ -22,6 +24,27 @@ class Thresholds:
     none: float | None
     has_matcher: bool
     suspended: frozenset[CertificateKind] = frozenset()
+    both: float | None = None
+
+    @property
+    def certified(self) -> bool:
+        """Whether matches may be automated at all, but for suspensions."""
+        return self.match is not None or self.both is not None
+
+    def allows(self, confidence: float | None, none_confidence: float) -> tuple[CertificateKind, bool] | None:
+        """The certificate that allows an answer, and whether that is "not in catalogue"; None to review.
+
+        ``confidence`` is of the best candidate, None without one.
+        """
+        if self.both is not None:
+            none = confidence is None or none_confidence > confidence
+            sure = none_confidence if none or confidence is None else confidence
+            return (CertificateKind.BOTH, none) if sure >= self.both else None
+        if confidence is not None and self.match is not None and confidence >= self.match:
+            return CertificateKind.MATCH, False
+        if self.none is not None and none_confidence >= self.none:
+            return CertificateKind.NONE, True
+        return None
 
 
 def place(
@@ -52,19 +75,19 @@ def place(
     if remembered_item is not None:
         return placed(Route.SETTLED, RouteReason.MEMORY, remembered_item)
     best_item = best.item_id if best else None
-    if best and thresholds.match is not None and confidence >= thresholds.match:
-        if CertificateKind.MATCH in thresholds.suspended:
-            return placed(Route.REVIEW, RouteReason.SUSPENDED, best_item)
-        return placed(Route.AUTOMATED, RouteReason.ABOVE_THRESHOLD, best_item)
-    if thresholds.none is not None and none_confidence >= thresholds.none:
-        if CertificateKind.NONE in thresholds.suspended:
-            return placed(Route.REVIEW, RouteReason.SUSPENDED, None)
-        return placed(Route.AUTOMATED, RouteReason.NOT_IN_CATALOGUE, None)
+    allowed = thresholds.allows(confidence if best else None, none_confidence)
+    if allowed is not None:
+        kind, none = allowed
+        answer = None if none else best_item
+        if kind in thresholds.suspended:
+            return placed(Route.REVIEW, RouteReason.SUSPENDED, answer)
+        reason = RouteReason.NOT_IN_CATALOGUE if none else RouteReason.ABOVE_THRESHOLD
+        return placed(Route.AUTOMATED, reason, answer)
     if best is None:
         return placed(Route.REVIEW, RouteReason.NO_CANDIDATES, None)
     if not thresholds.has_matcher:
         return placed(Route.REVIEW, RouteReason.NO_MATCHER, best_item)
-    if thresholds.match is None:
+    if not thresholds.certified:
         return placed(Route.REVIEW, RouteReason.NO_CERTIFICATE, best_item)
     if margin < TIE_MARGIN and confidence > TIE_MARGIN:
         return placed(Route.REVIEW, RouteReason.TIE, best_item)

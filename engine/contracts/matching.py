@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from engine.contracts.records import Item, Listing
 
@@ -65,10 +67,45 @@ class Placement:
 
 
 class CertificateKind(StrEnum):
-    """What is certified: automatic matches, or automatic "not in catalogue"."""
+    """What is certified: automatic matches, automatic "not in catalogue", or both with one promise."""
 
     MATCH = "match"
     NONE = "none"
+    BOTH = "both"
+
+
+class Promise(StrEnum):
+    """What a certificate promises precision of: each kind of answer by itself, or both together."""
+
+    EACH = "each"
+    TOGETHER = "together"
+
+    @property
+    def kinds(self) -> tuple[CertificateKind, ...]:
+        """The kinds of certificates that are made under it."""
+        if self is Promise.TOGETHER:
+            return (CertificateKind.BOTH,)
+        return CertificateKind.MATCH, CertificateKind.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatePart:
+    """One kind of answer under a promise for both: what the labels say of it. Nothing of it is promised.
+
+    ``share`` is its share of what the certificate accepts; ``labels`` are the random decisions at or
+    above the threshold that speak for it, ``errors`` the wrong ones among them. ``precision`` is
+    estimated from them (None where they are too few to name one), ``low`` and ``high`` bound it with
+    confidence ``level``; ``said`` are the words in every case.
+    """
+
+    share: float
+    labels: int
+    errors: int
+    precision: float | None
+    low: float
+    high: float
+    level: float
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +117,7 @@ class Certificate:
     labels at or above the threshold and the wrong ones among them; ``lower_bound`` is the exact
     one-sided lower confidence bound of the precision there. ``delta_spent`` is the
     chance that this certificate or one before it on some of the same labels is wrong, at most.
+    ``match_part`` and ``none_part`` say how a certificate for both is made up; None for the others.
     """
 
     kind: CertificateKind
@@ -95,6 +133,18 @@ class Certificate:
     labels_missing: int | None
     delta_spent: float
     note: str = ""
+    match_part: CertificatePart | None = None
+    none_part: CertificatePart | None = None
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Certificate:
+        """A certificate from what ``dataclasses.asdict`` made of it."""
+        parts = {
+            name: CertificatePart(**fields[name])
+            for name in ("match_part", "none_part")
+            if fields.get(name) is not None
+        }
+        return cls(**{**fields, **parts, "kind": CertificateKind(fields["kind"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,9 @@ class MeasuredRelease:
 
     ``answers`` is what it would do with the listings of the open feed without a person, [m]: an item
     number, :data:`NOT_IN_CATALOGUE` or :data:`NOT_AUTOMATED` (see :func:`answer_of`).
-    ``threshold`` and ``certified_coverage`` are None and 0 without a certificate.
+    ``threshold`` and ``certified_coverage`` are None and 0 without a certificate. ``automated_right``
+    says of which held-out listings the release automates an answer that the promise is about, and
+    rightly; [n]. None: matches from the threshold on.
     """
 
     release_id: str
@@ -76,6 +78,7 @@ class MeasuredRelease:
     certified_coverage: float
     automation_rate: float
     answers: Ints
+    automated_right: Bools | None = None
 
 
 def answer_of(placement: Placement) -> int:
@@ -238,6 +241,7 @@ def compare(
     max_contradiction_share: float,
     seed: int = 0,
     flips_listed: int = FLIPS_LISTED,
+    together: bool = False,
 ) -> Comparison:
     """Challenger against champion on the same held-out decisions and the same open feed.
 
@@ -251,6 +255,7 @@ def compare(
         max_contradiction_share: the gate's tolerance, as a share of the automated decided listings.
         seed: of the bootstrap.
         flips_listed: how many flips to describe.
+        together: the promise is about automated "not in catalogue" too, and so is the comparison.
 
     Raises:
         ValueError: the two were not measured on the same listings.
@@ -270,6 +275,8 @@ def compare(
         )
         for release in (champion, challenger)
     )
+    # Answers of the machine that the promise is about: items, or "not in catalogue" as well.
+    least = NOT_AUTOMATED if together else NOT_IN_CATALOGUE
     gate = decide_gate(
         champion_coverage=champion.certified_coverage,
         challenger_coverage=challenger.certified_coverage,
@@ -283,22 +290,23 @@ def compare(
         challenger_certified=challenger.threshold is not None,
         champion_aurc=before.aurc,
         challenger_aurc=after.aurc,
-        segments=segment_coverages(
-            segments, champion.answers > NOT_IN_CATALOGUE, challenger.answers > NOT_IN_CATALOGUE
-        )
+        segments=segment_coverages(segments, champion.answers > least, challenger.answers > least)
         if len(segments)
         else (),
         champion_contradictions=contradictions(ids, champion.answers, decisions),
         challenger_contradictions=contradictions(ids, challenger.answers, decisions),
         max_segment_drop=max_segment_drop,
         max_contradiction_share=max_contradiction_share,
+        share="share automated by certificate" if together else "coverage",
     )
     described, total = flips(uow, ids, champion.answers, challenger.answers, flips_listed)
     return Comparison(champion=before, challenger=after, gate=gate, flips=described, flips_total=total)
 
 
 def _accepted_right(release: MeasuredRelease) -> Bools:
-    """Held-out listings that the release automates as a match, and rightly; [n]."""
+    """Held-out listings of which the release automates what is promised, and rightly; [n]."""
+    if release.automated_right is not None:
+        return release.automated_right
     if release.threshold is None:
         return np.zeros(release.labels.confidence.shape, dtype=np.bool_)
     accepted = release.labels.confidence >= release.threshold

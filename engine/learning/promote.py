@@ -145,6 +145,7 @@ def decide_gate(
     challenger_contradictions: Contradictions,
     max_segment_drop: float,
     max_contradiction_share: float,
+    share: str = "coverage",
 ) -> Gate:
     """Whether a challenger may be promoted, with a reason for every condition, met or not.
 
@@ -171,6 +172,7 @@ def decide_gate(
         challenger_contradictions: of the challenger's.
         max_segment_drop: as a share of the segment's listings.
         max_contradiction_share: as a share of the automated decided listings.
+        share: what the coverages are called, for the reasons.
     """
     low, high = difference
     checks: list[tuple[bool, str]] = []
@@ -188,7 +190,7 @@ def decide_gate(
         checks.append(
             (
                 not_lower and (challenger_certified or not champion_certified),
-                f"certified coverage {100 * champion_coverage:.1f} % -> "
+                f"certified {share} {100 * champion_coverage:.1f} % -> "
                 f"{100 * challenger_coverage:.1f} %, {interval}"
                 if challenger_certified
                 else "the challenger has no certificate and the champion has one",

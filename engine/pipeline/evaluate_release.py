@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import numpy as np
+import numpy.typing as npt
 
-from engine.contracts import Comparison, Progress, Route
+from engine.contracts import Comparison, Decision, Progress, Promise, Route
 from engine.learning.evaluate import (
     NOT_AUTOMATED,
+    NOT_IN_CATALOGUE,
     EvaluationLabels,
     MeasuredRelease,
     answer_of,
@@ -16,7 +18,7 @@ from engine.learning.evaluate import (
     held_out,
     right_items,
 )
-from engine.pipeline.match_listings import all_placements
+from engine.pipeline.match_listings import all_placements, thresholds_of
 from engine.pipeline.release_shelf import ReleaseShelf
 from engine.pipeline.score_listings import LoadedRelease, Scores, score_listings
 from engine.settings import WorkspaceSettings
@@ -38,24 +40,59 @@ def measure(
         yield Progress("comparing", len(answers), len(scores.listing_ids))
     total = max(1, len(scores.listing_ids))
     certificate = release.certificate
+    promise = Promise(settings.promise)
     return MeasuredRelease(
         release_id=release.id,
         labels=labels_of(store, scores),
         threshold=certificate.threshold if certificate else None,
-        certified_coverage=certificate.expected_coverage if certificate else 0.0,
+        certified_coverage=certified_coverage(release, promise),
         automation_rate=settled / total,
         answers=np.asarray(answers, dtype=np.int64) if answers else np.full(0, NOT_AUTOMATED, np.int64),
+        automated_right=automated_right(store, release, scores, promise),
     )
+
+
+def certified_coverage(release: LoadedRelease, promise: Promise) -> float:
+    """The share of listings that a release's certificates automate of what the promise is about."""
+    main, none = release.certificate, release.none_certificate
+    if main is None:
+        return 0.0
+    if promise is Promise.TOGETHER:
+        return main.expected_coverage + (none.expected_coverage if none else 0.0)
+    return main.expected_coverage * (main.match_part.share if main.match_part else 1.0)
+
+
+def automated_right(
+    store: Store, release: LoadedRelease, scores: Scores, promise: Promise
+) -> npt.NDArray[np.bool_]:
+    """Held-out listings of which a release automates what the promise is about, and rightly: [n]."""
+    decisions, rows = _held_out_rows(store, scores)
+    thresholds = thresholds_of(release)
+    kept = []
+    for right, row in zip(right_items(decisions).tolist(), rows.tolist(), strict=True):
+        best = int(scores.best_item[row])
+        allowed = thresholds.allows(
+            float(scores.best_confidence[row]) if best else None, float(scores.none_confidence[row])
+        )
+        none = allowed is not None and allowed[1]
+        counts = allowed is not None and (not none or promise is Promise.TOGETHER)
+        kept.append(counts and (right == NOT_IN_CATALOGUE if none else right == best > 0))
+    return np.asarray(kept, dtype=np.bool_)
+
+
+def _held_out_rows(store: Store, scores: Scores) -> tuple[list[Decision], npt.NDArray[np.int64]]:
+    """The held-out decisions on scored listings, and the listings' rows."""
+    with store.reading() as uow:
+        decisions = held_out(uow.decisions.in_force())
+    rows = scores.rows_of(np.asarray([d.listing_id for d in decisions], dtype=np.int64))
+    return [d for d, row in zip(decisions, rows, strict=True) if row >= 0], rows[rows >= 0]
 
 
 def labels_of(store: Store, scores: Scores) -> EvaluationLabels:
     """The held-out decisions of the workspace as one release sees them."""
+    decisions, rows = _held_out_rows(store, scores)
     with store.reading() as uow:
-        decisions = held_out(uow.decisions.in_force())
         reserve = dict(zip(*(part.tolist() for part in uow.listings.reserve()), strict=True))
-    rows = scores.rows_of(np.asarray([d.listing_id for d in decisions], dtype=np.int64))
-    decisions = [d for d, row in zip(decisions, rows, strict=True) if row >= 0]
-    rows = rows[rows >= 0]
     right = right_items(decisions)
     return EvaluationLabels(
         listing_ids=scores.listing_ids[rows],
@@ -88,6 +125,7 @@ def compare_releases(
             segments=segments,
             max_segment_drop=settings.max_segment_drop,
             max_contradiction_share=settings.max_contradiction_share,
+            together=Promise(settings.promise) is Promise.TOGETHER,
         )
 
 

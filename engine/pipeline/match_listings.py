@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from engine.automation.routing import Thresholds, place
 from engine.contracts import CertificateKind, Placement, Progress
+from engine.contracts.together import answer_confidence
 from engine.pipeline.score_listings import LoadedRelease, Scores
 from engine.review.priorities import gain_priorities
 from engine.store import Store, UnitOfWork
@@ -19,11 +20,14 @@ _BATCH = 2000
 
 def thresholds_of(release: LoadedRelease, suspended: frozenset[CertificateKind] = frozenset()) -> Thresholds:
     """What the release's certificates allow, but for the suspended ones."""
+    main = release.certificate.threshold if release.certificate else None
+    together = release.together
     return Thresholds(
-        match=release.certificate.threshold if release.certificate else None,
+        match=None if together else main,
         none=release.none_certificate.threshold if release.none_certificate else None,
         has_matcher=release.matcher is not None,
         suspended=suspended,
+        both=main if together else None,
     )
 
 
@@ -93,10 +97,12 @@ def _priorities(release: LoadedRelease, scores: Scores) -> npt.NDArray[np.float6
     if not len(scores.listing_ids):
         return np.zeros(0)
     _, family, sizes = np.unique(scores.best_item, return_inverse=True, return_counts=True)
-    threshold = thresholds_of(release).match
+    threshold = release.certificate.threshold if release.certificate else None
     return np.asarray(
         gain_priorities(
-            scores.best_confidence,
+            answer_confidence(scores.best_confidence, scores.none_confidence)
+            if release.together
+            else scores.best_confidence,
             scores.none_confidence,
             scores.margin,
             sizes[family],

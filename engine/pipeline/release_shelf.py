@@ -192,6 +192,7 @@ class ReleaseShelf:
                     decisions=refit.decisions if refit else 0,
                     aliases=len(refit.alias_item_ids) if refit else 0,
                     zone_floor=refit.zone_floor if refit else None,
+                    zone_of=refit.zone_of if refit else "match",
                 ),
                 known,
             )

@@ -13,7 +13,7 @@ from engine.automation.evidence_columns import column
 from engine.automation.listing_evidence import head_evidence
 from engine.automation.ranking import group_starts, plain_score, product_of_complements, rank_in_group
 from engine.backends.onnx_matcher import OnnxMatcher
-from engine.contracts import Candidate, Certificate, Progress
+from engine.contracts import Candidate, Certificate, CertificateKind, Progress
 from engine.pipeline.evidence_blocks import EvidenceBlock, EvidenceBlocks
 from engine.pipeline.search_side import SearchSide
 from engine.retrieval.aliases import AliasIndex
@@ -25,7 +25,10 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 @dataclass(frozen=True, slots=True)
 class LoadedRelease:
-    """A release ready to score: search side, matcher, aliases, certificates."""
+    """A release ready to score: search side, matcher, aliases, certificates.
+
+    ``certificate`` is for matches, or for both kinds of answers; then ``none_certificate`` is None.
+    """
 
     id: str
     search: SearchSide
@@ -33,6 +36,11 @@ class LoadedRelease:
     aliases: AliasIndex | None
     certificate: Certificate | None
     none_certificate: Certificate | None
+
+    @property
+    def together(self) -> bool:
+        """Whether its certificate is one for matches and "not in catalogue" together."""
+        return self.certificate is not None and self.certificate.kind is CertificateKind.BOTH
 
 
 @dataclass(frozen=True, slots=True)

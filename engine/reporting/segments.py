@@ -1,7 +1,8 @@
 """Who gets automated: the listings by brand, category, feed, popularity and form, with what audits say.
 
 Counts come grouped from the store; audits are few and are weighed here. An audit that says "unsure" or
-"bad listing" counts as wrong, as for the certificate: an automated answer there helped nobody.
+"bad listing" counts as wrong, as for the certificate: an automated answer there helped nobody. Where one
+promise covers both kinds of answers, so does the precision that is said here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine.contracts import Segment, SegmentGrouping, SegmentReport
+from engine.contracts import CertificateKind, Segment, SegmentGrouping, SegmentReport
 from engine.reporting.weighted import LEAST_AUDITS, LEVEL, Interval, Reach, estimate, share_interval
 from engine.store.segments import ReserveCounts, SegmentCounts, SegmentKey, form_of
 
@@ -81,11 +82,17 @@ def segment_report(uow: UnitOfWork, *, most: int = MOST_SEGMENTS) -> SegmentRepo
     threshold = certificate.threshold if certificate else None
     promise = certificate.precision if certificate and threshold is not None else None
     certified = threshold is not None
-    audits = _audits(uow, threshold)
+    together = certificate is not None and certificate.kind is CertificateKind.BOTH
+    audits = _audits(uow, threshold, together=together)
 
     def counts(key: SegmentKey, most: int | None = None) -> list[SegmentCounts]:
         return uow.segments.counts(
-            key, threshold, most, reach=audits.reach, accepted_reach=audits.accepted_reach
+            key,
+            threshold,
+            most,
+            reach=audits.reach,
+            accepted_reach=audits.accepted_reach,
+            together=together,
         )
 
     forms = counts("form")
@@ -123,14 +130,16 @@ def segment_report(uow: UnitOfWork, *, most: int = MOST_SEGMENTS) -> SegmentRepo
         audits=len(audits),
         workspace=whole,
         groupings=tuple(made),
+        together=together,
     )
 
 
-def _audits(uow: UnitOfWork, threshold: float | None) -> _Audits:
+def _audits(uow: UnitOfWork, threshold: float | None, *, together: bool) -> _Audits:
     rows = uow.segments.audits()
-    confidence = np.asarray([row.confidence for row in rows], dtype=np.float64)
+    judged = [row.judged(together=together) for row in rows]
+    confidence = np.asarray([sure for sure, _ in judged], dtype=np.float64)
     inclusion = np.asarray([row.inclusion for row in rows], dtype=np.float64)
-    reach = Reach(*uow.segments.reserve(), confidence, inclusion)
+    reach = Reach(*uow.segments.reserve(together=together), confidence, inclusion)
     return _Audits(
         brand=np.asarray([row.brand for row in rows], dtype=object),
         category=np.asarray([row.category for row in rows], dtype=object),
@@ -141,7 +150,7 @@ def _audits(uow: UnitOfWork, threshold: float | None) -> _Audits:
         reach=reach.above(-np.inf).level,
         accepted_reach=0.0 if threshold is None else reach.above(threshold).level,
         inclusion=inclusion,
-        right=np.asarray([row.right for row in rows], dtype=bool),
+        right=np.asarray([right for _, right in judged], dtype=bool),
         accepted=confidence >= (np.inf if threshold is None else threshold),
     )
 

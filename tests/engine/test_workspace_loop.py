@@ -268,7 +268,7 @@ def test_that_a_refit_that_cannot_be_certified_does_not_replace_one_that_is(
         made = certify(*args, **options)  # type: ignore[arg-type]
         return replace(made, threshold=None, expected_coverage=0.0, labels_missing=30)
 
-    monkeypatch.setattr("engine.pipeline.certify_release.certify", nothing)
+    monkeypatch.setattr("engine.pipeline.promises.certify", nothing)
     events = list(certified.certify())
     assert any(
         isinstance(e, Notice) and f"{before.champion} keeps its certificate" in e.message for e in events
