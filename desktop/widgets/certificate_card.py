@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QWidget
 from desktop.widgets.basics import Badge, Card, words
 from desktop.widgets.wording import counted, percent
 from engine.contracts import Certificate, CertificateKind, Status
+from engine.contracts.certificate_words import forecast_words, segment_words
 
 
 def certificate_headline(status: Status) -> str:
@@ -151,7 +152,12 @@ class CertificateCard(Card):
         self._basis.setText(certificate_basis(certificate))
         self._none.setText(none_words(status))
         self._none.setVisible(bool(self._none.text()))
-        notes = [certificate.note] if certificate is not None and certificate.note else []
+        told = (
+            certificate.note if certificate else "",
+            forecast_words(certificate),
+            segment_words(certificate),
+        )
+        notes = [f"{one}." for one in told if one]
         if status.decisions_since_certificate:
             notes.append(f"{counted(status.decisions_since_certificate, 'decision')} since it was made.")
         self._note.setText(" ".join(notes))

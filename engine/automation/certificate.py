@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from engine.automation.forecast import Outlook, Standing, everything_known, forecast
+from engine.automation.forecast import Standing, everything_known, forecast
 from engine.automation.strata import Strata, choose_strata, inclusion_levels
 from engine.automation.testing_order import (
     LEAST_LABELS,
@@ -32,7 +32,7 @@ from engine.automation.testing_order import (
     profile,
     smooth_precision,
 )
-from engine.contracts import Certificate, CertificateKind, SegmentCertificate
+from engine.contracts import Certificate, CertificateKind, Forecast, SegmentCertificate
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -45,7 +45,6 @@ __all__ = [
     "certify",
     "certify_segments",
     "on_shared_labels",
-    "outlook",
     "zone_floor",
 ]
 
@@ -296,9 +295,9 @@ def certify_segments(
     return tuple(found)
 
 
-def outlook(
+def forecasts(
     estimates: Estimates, audits: Audits, population: Population, *, precision: float, delta: float
-) -> tuple[Outlook, ...]:
+) -> tuple[Forecast, ...]:
     """What further random decisions are expected to certify; arguments as for :func:`certify`."""
     if not len(population.confidence) or not len(estimates.right):
         return ()

@@ -15,27 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.automation.testing_order import Profile, plan_start, walk
+from engine.contracts import Forecast
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 #: Random decisions that forecasts are made for.
 STEPS: tuple[int, ...] = (50, 100, 200, 400, 800)
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """What ``more`` random decisions are expected to give.
-
-    ``coverage`` is the expected certified coverage (0 where a play ends without a certificate), ``low``
-    and ``high`` hold 80 % of the plays, ``chance`` is the share of plays with a certificate.
-    """
-
-    more: int
-    coverage: float
-    low: float
-    high: float
-    chance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +47,7 @@ def forecast(
     labels: int,
     delta: float,
     steps: Sequence[int] = STEPS,
-) -> tuple[Outlook, ...]:
+) -> tuple[Forecast, ...]:
     """Play the next certificate after every number of further random decisions.
 
     Args:
@@ -80,7 +66,7 @@ def forecast(
         count = np.maximum.accumulate(worth.astype(np.int64))
         start = plan_start(planned, standing.newly, count, standing.required, standing.coverage, delta)
         if start is None:
-            found.append(Outlook(more, 0.0, 0.0, 0.0, 0.0))
+            found.append(Forecast(more, 0.0, 0.0, 0.0, 0.0))
             continue
         fresh = np.diff(np.maximum(worth - standing.worth, 0.0), prepend=0.0)
         fresh = random.poisson(np.maximum(fresh, 0.0), size=(len(believed), len(fresh)))
@@ -89,7 +75,7 @@ def forecast(
         reached = walk(errors, count, standing.required, standing.coverage, delta)[:, start]
         low, high = np.quantile(reached, [0.1, 0.9])
         found.append(
-            Outlook(more, float(reached.mean()), float(low), float(high), float((reached > 0).mean()))
+            Forecast(more, float(reached.mean()), float(low), float(high), float((reached > 0).mean()))
         )
     return tuple(found)
 

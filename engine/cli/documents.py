@@ -59,6 +59,10 @@ def certificate_document(certificate: Certificate | None) -> Document | None:
         "note": certificate.note,
         "match_part": _part(certificate.match_part),
         "none_part": _part(certificate.none_part),
+        "forecasts": [asdict(one) for one in certificate.forecasts],
+        "segments": [
+            {**asdict(one), "holds": one.holds_at(certificate.threshold)} for one in certificate.segments
+        ],
     }
 
 

@@ -13,6 +13,7 @@ from engine.contracts import (
     ReleaseEvaluation,
     ReleaseSummary,
 )
+from engine.contracts.certificate_words import forecast_words, segment_words
 
 #: What a certificate of each kind is for.
 KIND_WORDS = {
@@ -47,9 +48,11 @@ def certificate_facts(
     """The certificates of a release, by what they are for; the parts of one for both beside it."""
     facts_ = {"certificate": certificate_words(certificate)}
     if certificate is None or certificate.kind is not CertificateKind.BOTH:
-        return {**facts_, "not in catalogue": certificate_words(none_certificate)}
-    parts = parts_words(certificate)
-    return {**facts_, "of these": parts} if parts else facts_
+        facts_["not in catalogue"] = certificate_words(none_certificate)
+    elif parts := parts_words(certificate):
+        facts_["of these"] = parts
+    further = {"forecast": forecast_words(certificate), "segments": segment_words(certificate)}
+    return facts_ | {name: words for name, words in further.items() if words}
 
 
 def parts_words(certificate: Certificate) -> str:

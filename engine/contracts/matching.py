@@ -109,42 +109,18 @@ class CertificatePart:
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
-    """The promise: precision >= ``precision`` with confidence 1 - ``delta`` at ``threshold``.
+class Forecast:
+    """What ``more`` random decisions are expected to certify. It is no promise.
 
-    ``threshold`` is None when nothing could be certified; then ``labels_missing`` says how many more
-    random decisions are expected to be needed. ``accepted`` and ``errors`` are the certification
-    labels at or above the threshold and the wrong ones among them; ``lower_bound`` is the exact
-    one-sided lower confidence bound of the precision there. ``delta_spent`` is the
-    chance that this certificate or one before it on some of the same labels is wrong, at most.
-    ``match_part`` and ``none_part`` say how a certificate for both is made up; None for the others.
+    ``coverage`` is the expected certified coverage (0 where there would be no certificate), ``low`` and
+    ``high`` hold 80 % of what may come, ``chance`` is the probability of any certificate.
     """
 
-    kind: CertificateKind
-    precision: float
-    delta: float
-    threshold: float | None
-    labels: int
-    accepted: int
-    errors: int
-    p_value: float | None
-    lower_bound: float | None
-    expected_coverage: float
-    labels_missing: int | None
-    delta_spent: float
-    note: str = ""
-    match_part: CertificatePart | None = None
-    none_part: CertificatePart | None = None
-
-    @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> Certificate:
-        """A certificate from what ``dataclasses.asdict`` made of it."""
-        parts = {
-            name: CertificatePart(**fields[name])
-            for name in ("match_part", "none_part")
-            if fields.get(name) is not None
-        }
-        return cls(**{**fields, **parts, "kind": CertificateKind(fields["kind"])})
+    more: int
+    coverage: float
+    low: float
+    high: float
+    chance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +145,53 @@ class SegmentCertificate:
         if threshold is None or self.threshold is None or self.tested_from is None:
             return False
         return self.threshold <= threshold <= self.tested_from
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The promise: precision >= ``precision`` with confidence 1 - ``delta`` at ``threshold``.
+
+    ``threshold`` is None when nothing could be certified; then ``labels_missing`` says how many more
+    random decisions are expected to be needed. ``accepted`` and ``errors`` are the certification
+    labels at or above the threshold and the wrong ones among them; ``lower_bound`` is the exact
+    one-sided lower confidence bound of the precision there. ``delta_spent`` is the
+    chance that this certificate or one before it on some of the same labels is wrong, at most.
+    ``match_part`` and ``none_part`` say how a certificate for both is made up; None for the others.
+    ``forecasts`` say what further random decisions are expected to certify, ``segments`` what was
+    certified of segments by themselves.
+    """
+
+    kind: CertificateKind
+    precision: float
+    delta: float
+    threshold: float | None
+    labels: int
+    accepted: int
+    errors: int
+    p_value: float | None
+    lower_bound: float | None
+    expected_coverage: float
+    labels_missing: int | None
+    delta_spent: float
+    note: str = ""
+    match_part: CertificatePart | None = None
+    none_part: CertificatePart | None = None
+    forecasts: tuple[Forecast, ...] = ()
+    segments: tuple[SegmentCertificate, ...] = ()
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Certificate:
+        """A certificate from what ``dataclasses.asdict`` made of it."""
+        parts = {
+            name: CertificatePart(**fields[name])
+            for name in ("match_part", "none_part")
+            if fields.get(name) is not None
+        }
+        lists = {
+            "forecasts": tuple(Forecast(**one) for one in fields.get("forecasts", ())),
+            "segments": tuple(SegmentCertificate(**one) for one in fields.get("segments", ())),
+        }
+        return cls(**{**fields, **parts, **lists, "kind": CertificateKind(fields["kind"])})
 
 
 @dataclass(frozen=True, slots=True)

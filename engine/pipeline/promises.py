@@ -18,6 +18,8 @@ from engine.automation.certificate import (
     Estimates,
     Population,
     certify,
+    certify_segments,
+    forecasts,
     on_shared_labels,
     zone_floor,
 )
@@ -71,6 +73,20 @@ class _Trial:
             self.estimates, self.audits, self.population, precision=precision, delta=delta, kind=self.kind
         )
 
+    def with_details(
+        self, certificate: Certificate, segment_of_audits: list[str], segment_of_reserve: list[str]
+    ) -> Certificate:
+        """The certificate with what segments bear by themselves, and what more decisions would give."""
+        precision, delta = certificate.precision, certificate.delta
+        trial = self.estimates, self.audits, self.population
+        return replace(
+            certificate,
+            forecasts=forecasts(*trial, precision=precision, delta=delta),
+            segments=certify_segments(
+                *trial, segment_of_audits, segment_of_reserve, precision=precision, delta=delta
+            ),
+        )
+
 
 class _Labels:
     """The random decisions beside the scores of the listings they are about, and of the reserve."""
@@ -80,6 +96,7 @@ class _Labels:
     ) -> None:
         with store.reading() as uow:
             reserve_ids, reserve_inclusion = uow.listings.reserve()
+            segment_of = uow.segments.of_reserve()
         rows = scores.rows_of(reserve_ids)
         # A feed nobody has drawn from says nothing about itself and is not what is certified here.
         known = rows >= 0
@@ -90,6 +107,8 @@ class _Labels:
             for d in decisions
             if d.stream == Stream.RANDOM and d.draw_id is not None and inclusion_of.get(d.listing_id, 0.0) > 0
         ]
+        self.segment_of_reserve = [segment_of.get(int(i), "") for i in reserve_ids]
+        self.segment_of_audits = [segment_of.get(d.listing_id, "") for d in audits]
         at = scores.rows_of(np.asarray([d.listing_id for d in audits], dtype=np.int64))
         self.inclusion = np.asarray([inclusion_of[d.listing_id] for d in audits], dtype=np.float64)
         self._coin = coins(np.asarray([d.draw_id for d in audits], dtype=np.int64))
@@ -199,10 +218,12 @@ def promised(
                 match_part=labels.part(both.threshold, none=False),
                 none_part=labels.part(both.threshold, none=True),
             )
+        both = labels.both.with_details(both, labels.segment_of_audits, labels.segment_of_reserve)
         both = on_shared_labels(both, _issued(before, *CertificateKind))
         floor = zone_floor(labels.both.estimates, labels.both.population, precision=precision)
         return Promised(both, None, floor)
     match, none = labels.match.certificate(precision, delta), labels.none.certificate(precision, delta)
+    match = labels.match.with_details(match, labels.segment_of_audits, labels.segment_of_reserve)
     if none.threshold is None:
         none = replace(none, note=_outlook(labels, match, precision, delta))
     match = on_shared_labels(match, _issued(before, CertificateKind.MATCH, CertificateKind.BOTH))

@@ -252,6 +252,22 @@ class Segments:
         values = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, 2)
         return values[:, 0], values[:, 1]
 
+    def of_reserve(self) -> dict[int, str]:
+        """The segment of every listing of the matched reserve: its category, or its feed without one.
+
+        Categories are named as their first listing spells them.
+        """
+        rows = self._connection.exec_driver_sql(
+            f"""SELECT r.listing_id, t.category, f.name FROM listing_route r
+                JOIN listing_trait t ON t.listing_id = r.listing_id JOIN feed f ON f.id = r.feed_id
+                WHERE {_RESERVE} ORDER BY r.listing_id"""
+        ).all()
+        first: dict[str, int] = {}
+        for id_, category, _ in rows:
+            first.setdefault(category, id_)
+        spelled = self.spellings("category", [id_ for category, id_ in first.items() if category])
+        return {id_: spelled[first[category]] if category else feed for id_, category, feed in rows}
+
 
 def _counts_of(row: Any) -> SegmentCounts:  # noqa: ANN401
     key, listings, alone, matches, open_, *reserve = row

@@ -19,9 +19,8 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from engine.automation.certificate import Audits, Estimates, Population, certify, outlook, zone_floor
-from engine.automation.forecast import Outlook
-from engine.contracts import Certificate, Finished, QueueOrder, RecordKind, Verdict, WorkEvent
+from engine.automation.certificate import Audits, Estimates, Population, certify, forecasts, zone_floor
+from engine.contracts import Certificate, Finished, Forecast, QueueOrder, RecordKind, Verdict, WorkEvent
 from engine.contracts.selective import coverage_at
 from engine.pipeline.random_stream import EVERYWHERE
 from engine.workspace import Workspace
@@ -137,26 +136,38 @@ class Drawing:
         """What the draws so far certify."""
         return certify(self.estimates, *self._labels, precision=precision, delta=DELTA)
 
-    def outlook(self, precision: float) -> tuple[Outlook, ...]:
+    def forecasts(self, precision: float) -> tuple[Forecast, ...]:
         """What is forecast of further draws."""
-        return outlook(self.estimates, *self._labels, precision=precision, delta=DELTA)
+        return forecasts(self.estimates, *self._labels, precision=precision, delta=DELTA)
+
+
+def dealt_again(scores: dict[str, np.ndarray], random: np.random.Generator) -> dict[str, np.ndarray]:
+    """Reserve and future dealt anew from both: a promise is about listings to come, whichever they are."""
+    out = dict(scores)
+    size = len(scores["reserve_right"])
+    order = random.permutation(size + len(scores["future_right"]))
+    for what in ("confidence", "right"):
+        both = np.r_[scores[f"reserve_{what}"], scores[f"future_{what}"]][order]
+        out[f"reserve_{what}"], out[f"future_{what}"] = both[:size], both[size:]
+    return out
 
 
 def redraw(
     scores: dict[str, np.ndarray], precision: float, learning: int, audits: int, draws: int, seed: int
 ) -> list[tuple[float, float]]:
-    """(coverage, realised precision) on the future, for every redraw of estimates and audits."""
+    """(coverage, realised precision) on the future, for every redraw of estimates, reserve and audits."""
     random = np.random.default_rng(seed)
     out = []
     for _ in range(draws):
-        drawing = Drawing(scores, precision, learning, random)
+        dealt = dealt_again(scores, random)
+        drawing = Drawing(dealt, precision, learning, random)
         drawing.draw(audits)
         certificate = drawing.certificate(precision)
         if certificate.threshold is None:
             out.append((0.0, 1.0))
             continue
-        accepted = scores["future_confidence"] >= certificate.threshold
-        real = float(scores["future_right"][accepted].mean()) if accepted.any() else 1.0
+        accepted = dealt["future_confidence"] >= certificate.threshold
+        real = float(dealt["future_right"][accepted].mean()) if accepted.any() else 1.0
         out.append((float(accepted.mean()), real))
     return out
 

@@ -53,7 +53,7 @@ def compare(
         more = int(random.choice(steps))
         drawing = Drawing(scores, precision, learning, random)
         drawing.draw(before)
-        expected = next(one for one in drawing.outlook(precision) if one.more == more)
+        expected = next(one for one in drawing.forecasts(precision) if one.more == more)
         drawing.draw(more)
         came = drawing.certificate(precision).expected_coverage
         within = expected.low - 1e-9 <= came <= expected.high + 1e-9

@@ -22,7 +22,7 @@ from engine.contracts import QueueOrder
 from engine.contracts.selective import coverage_at
 from engine.pipeline.random_stream import EVERYWHERE
 from engine.review.priorities import gain_priorities
-from engine.review.queue import share_of_random
+from engine.review.queue import EXPLORED, share_of_random
 from engine.settings import WorkspaceSettings
 from tests.benchmarks.certificates import DELTA, RESERVE, ROOT
 from tests.benchmarks.evidence import Evidence, Judged, gather, judge, teach
@@ -64,8 +64,14 @@ class Desk:
         waiting = np.setdiff1d(self.learnable, self.asked)
         if self.threshold is not None:
             waiting = waiting[self.said.confidence[waiting] < self.threshold]
-        chosen = waiting[np.lexsort(self._keys(policy, waiting))][: count - audits]
-        self.asked = np.r_[self.asked, chosen]
+        if policy == QueueOrder.GAIN:
+            # As the queue does: some of the order's places go to listings drawn from all that wait.
+            self._ask(QueueOrder.RANDOM, waiting, round(EXPLORED * (count - audits)))
+            waiting, audits = np.setdiff1d(waiting, self.asked), audits + round(EXPLORED * (count - audits))
+        self._ask(policy, waiting, count - audits)
+
+    def _ask(self, policy: QueueOrder, waiting: np.ndarray, count: int) -> None:
+        self.asked = np.r_[self.asked, waiting[np.lexsort(self._keys(policy, waiting))][:count]]
 
     def _draw(self, count: int, among: np.ndarray) -> None:
         left = np.setdiff1d(among, self.drawn)

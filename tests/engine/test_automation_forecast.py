@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.automation.certificate import Audits, Estimates, Population, certify, outlook
-from engine.automation.forecast import STEPS, Outlook
+from engine.automation.certificate import Audits, Estimates, Population, certify, forecasts
+from engine.automation.forecast import STEPS
+from engine.contracts import Forecast
 
 LISTINGS, PRECISION = 4000, 0.85
 
@@ -29,8 +30,8 @@ class _Stream:
         audits = Audits(self._confidence[at], self._right[at], inclusion[at], self._coin[at])
         return audits, Population(self._confidence, inclusion)
 
-    def outlook(self, count: int) -> dict[int, Outlook]:
-        found = outlook(self._estimates, *self._labels(count), precision=PRECISION, delta=0.1)
+    def forecasts(self, count: int) -> dict[int, Forecast]:
+        found = forecasts(self._estimates, *self._labels(count), precision=PRECISION, delta=0.1)
         return {one.more: one for one in found}
 
     def coverage(self, count: int) -> float:
@@ -43,7 +44,7 @@ def test_that_the_forecast_is_right_on_average() -> None:
     told, came, within = [], [], []
     for seed in range(30):
         stream = _Stream(seed)
-        expected = stream.outlook(100)[200]
+        expected = stream.forecasts(100)[200]
         told.append(expected.coverage)
         came.append(stream.coverage(300))
         within.append(expected.low - 1e-9 <= came[-1] <= expected.high + 1e-9)
@@ -53,7 +54,7 @@ def test_that_the_forecast_is_right_on_average() -> None:
 
 
 def test_that_more_audits_promise_more() -> None:
-    found = _Stream(1).outlook(60)
+    found = _Stream(1).forecasts(60)
     assert tuple(found) == STEPS
     assert found[800].coverage >= found[50].coverage
     assert found[800].chance >= found[50].chance
@@ -61,14 +62,14 @@ def test_that_more_audits_promise_more() -> None:
 
 
 def test_that_a_forecast_is_made_before_the_first_audit() -> None:
-    found = _Stream(2).outlook(0)
+    found = _Stream(2).forecasts(0)
     assert found[800].coverage > 0.2
 
 
 def test_that_nothing_is_forecast_from_nothing() -> None:
     nothing = np.zeros(0)
     assert (
-        outlook(
+        forecasts(
             Estimates(nothing, nothing.astype(bool)),
             Audits(nothing, nothing.astype(bool), nothing, nothing),
             Population(np.ones(3), np.ones(3)),

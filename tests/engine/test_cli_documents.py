@@ -41,6 +41,7 @@ from engine.contracts import (
     FeedAudit,
     FeedDrift,
     Flip,
+    Forecast,
     Gate,
     ImportPreview,
     ImportReport,
@@ -62,6 +63,7 @@ from engine.contracts import (
     RunState,
     SecondOpinion,
     Segment,
+    SegmentCertificate,
     SegmentGrouping,
     SegmentReport,
     Status,
@@ -93,6 +95,8 @@ CERTIFICATE = Certificate(
     delta_spent=0.1,
     match_part=PART,
     none_part=PART,
+    forecasts=(Forecast(100, 0.6, 0.5, 0.7, 0.9),),
+    segments=(SegmentCertificate("TV", 500, 60, 0.05, 0.7, 0.9, 0.6),),
 )
 COUNTS = Counts(10, 5, 0, 6, 3, 1, 1, 5, 1, 4, 2, 2)
 GATE = Gate(True, ("coverage rises",), 0.5, 0.6, 0.01, 0.2, 0)
