@@ -18,7 +18,8 @@ class Vocabulary:
         self.columns: dict[str, int] = {}
         counts: list[int] = []
         for tokens in token_lists:
-            for token in set(tokens):
+            # Sorted: the order of a set differs between runs, and with it the rounding of sums.
+            for token in sorted(set(tokens)):
                 at = self.columns.setdefault(token, len(self.columns))
                 if at == len(counts):
                     counts.append(0)

@@ -269,7 +269,8 @@ class TestExploring:
         with world.reading() as uow:
             ordered = [row.listing_id for row in uow.listings.waiting(QueueOrder.GAIN, 20)]
         assert page != ordered
-        assert len(set(page) & set(ordered)) >= 15
+        # A quarter is drawn, give or take where the page begins.
+        assert 13 <= len(set(page) & set(ordered)) <= 17
 
     def test_that_other_orders_do_not_explore(self, world):
         page = [entry.listing_id for entry in world.queue(20, share=0.0, order=QueueOrder.OLDEST)]
