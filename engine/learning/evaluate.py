@@ -26,7 +26,13 @@ from engine.contracts import (
     Verdict,
 )
 from engine.contracts.selective import area_under_risk_coverage, coverage_at
-from engine.learning.promote import Contradictions, decide_gate, paired_bootstrap, segment_coverages
+from engine.learning.promote import (
+    Answered,
+    Contradictions,
+    decide_gate,
+    paired_bootstrap,
+    segment_coverages,
+)
 
 if TYPE_CHECKING:
     from engine.store import UnitOfWork
@@ -67,9 +73,8 @@ class MeasuredRelease:
 
     ``answers`` is what it would do with the listings of the open feed without a person, [m]: an item
     number, :data:`NOT_IN_CATALOGUE` or :data:`NOT_AUTOMATED` (see :func:`answer_of`).
-    ``threshold`` and ``certified_coverage`` are None and 0 without a certificate. ``automated_right``
-    says of which held-out listings the release automates an answer that the promise is about, and
-    rightly; [n]. None: matches from the threshold on.
+    ``threshold`` and ``certified_coverage`` are None and 0 without a certificate. ``answered`` is what it
+    says of the held-out listings where the promise in force is about it.
     """
 
     release_id: str
@@ -78,7 +83,7 @@ class MeasuredRelease:
     certified_coverage: float
     automation_rate: float
     answers: Ints
-    automated_right: Bools | None = None
+    answered: Answered
 
 
 def answer_of(placement: Placement) -> int:
@@ -237,6 +242,7 @@ def compare(
     challenger: MeasuredRelease,
     listing_ids: npt.ArrayLike,
     segments: Sequence[str] = (),
+    precision: float,
     max_segment_drop: float,
     max_contradiction_share: float,
     seed: int = 0,
@@ -251,6 +257,7 @@ def compare(
         challenger: the release that wants its place.
         listing_ids: [m] listings of the open feed that ``answers`` of both are about, ascending.
         segments: [m] segment of each of those listings; empty for no comparison by segment.
+        precision: required precision, at which coverages are compared.
         max_segment_drop: the gate's tolerance, as a share of the segment's listings.
         max_contradiction_share: the gate's tolerance, as a share of the automated decided listings.
         seed: of the bootstrap.
@@ -281,8 +288,9 @@ def compare(
         champion_coverage=champion.certified_coverage,
         challenger_coverage=challenger.certified_coverage,
         difference=paired_bootstrap(
-            _accepted_right(champion),
-            _accepted_right(challenger),
+            champion.answered,
+            challenger.answered,
+            precision,
             inclusion=champion.labels.inclusion,
             seed=seed,
         ),
@@ -301,13 +309,3 @@ def compare(
     )
     described, total = flips(uow, ids, champion.answers, challenger.answers, flips_listed)
     return Comparison(champion=before, challenger=after, gate=gate, flips=described, flips_total=total)
-
-
-def _accepted_right(release: MeasuredRelease) -> Bools:
-    """Held-out listings of which the release automates what is promised, and rightly; [n]."""
-    if release.automated_right is not None:
-        return release.automated_right
-    if release.threshold is None:
-        return np.zeros(release.labels.confidence.shape, dtype=np.bool_)
-    accepted = release.labels.confidence >= release.threshold
-    return np.asarray(accepted & release.labels.best_right, dtype=np.bool_)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.contracts import Comparison, Decision, Progress, Promise, Route
+from engine.contracts.together import answer_confidence, answer_right
 from engine.learning.evaluate import (
     NOT_AUTOMATED,
     NOT_IN_CATALOGUE,
@@ -18,7 +19,8 @@ from engine.learning.evaluate import (
     held_out,
     right_items,
 )
-from engine.pipeline.match_listings import all_placements, thresholds_of
+from engine.learning.promote import Answered
+from engine.pipeline.match_listings import all_placements
 from engine.pipeline.release_shelf import ReleaseShelf
 from engine.pipeline.score_listings import LoadedRelease, Scores, score_listings
 from engine.settings import WorkspaceSettings
@@ -48,7 +50,7 @@ def measure(
         certified_coverage=certified_coverage(release, promise),
         automation_rate=settled / total,
         answers=np.asarray(answers, dtype=np.int64) if answers else np.full(0, NOT_AUTOMATED, np.int64),
-        automated_right=automated_right(store, release, scores, promise),
+        answered=answered(store, scores, promise),
     )
 
 
@@ -62,22 +64,18 @@ def certified_coverage(release: LoadedRelease, promise: Promise) -> float:
     return main.expected_coverage * (main.match_part.share if main.match_part else 1.0)
 
 
-def automated_right(
-    store: Store, release: LoadedRelease, scores: Scores, promise: Promise
-) -> npt.NDArray[np.bool_]:
-    """Held-out listings of which a release automates what the promise is about, and rightly: [n]."""
+def answered(store: Store, scores: Scores, promise: Promise) -> Answered:
+    """A release's answers to the held-out listings: matches, or under one promise for both either kind."""
     decisions, rows = _held_out_rows(store, scores)
-    thresholds = thresholds_of(release)
-    kept = []
-    for right, row in zip(right_items(decisions).tolist(), rows.tolist(), strict=True):
-        best = int(scores.best_item[row])
-        allowed = thresholds.allows(
-            float(scores.best_confidence[row]) if best else None, float(scores.none_confidence[row])
+    right = right_items(decisions)
+    of_match, of_none = scores.best_confidence[rows], scores.none_confidence[rows]
+    match_right = (scores.best_item[rows] == right) & (right > 0)
+    if promise is Promise.TOGETHER:
+        none_right = right == NOT_IN_CATALOGUE
+        return Answered(
+            answer_confidence(of_match, of_none), answer_right(of_match, of_none, match_right, none_right)
         )
-        none = allowed is not None and allowed[1]
-        counts = allowed is not None and (not none or promise is Promise.TOGETHER)
-        kept.append(counts and (right == NOT_IN_CATALOGUE if none else right == best > 0))
-    return np.asarray(kept, dtype=np.bool_)
+    return Answered(of_match.astype(np.float64), match_right)
 
 
 def _held_out_rows(store: Store, scores: Scores) -> tuple[list[Decision], npt.NDArray[np.int64]]:
@@ -123,6 +121,7 @@ def compare_releases(
             challenger=measured[1],
             listing_ids=listing_ids,
             segments=segments,
+            precision=settings.precision,
             max_segment_drop=settings.max_segment_drop,
             max_contradiction_share=settings.max_contradiction_share,
             together=Promise(settings.promise) is Promise.TOGETHER,
