@@ -15,6 +15,7 @@ from engine.contracts import (
     SegmentReport,
     Status,
 )
+from engine.contracts.certificate_words import forecast_words, segment_words
 from engine.reporting.weighted import counted
 
 #: Says of a folder that it holds a report of ours, and in which form.
@@ -94,7 +95,9 @@ def reasons(status: Status) -> tuple[str, ...]:
             if missing
             else "No number of further decisions is expected to change that at this precision."
         )
-        return (f"{labels} did not certify any threshold at {percent(certificate.precision)}.", more)
+        none_yet = f"{labels} did not certify any threshold at {percent(certificate.precision)}."
+        expected = forecast_words(certificate)
+        return (none_yet, more, f"{expected}.") if expected else (none_yet, more)
     said = [
         f"{labels}: listings drawn by lot, with a known probability, and judged by a person who did not see "
         "what the machine thought.",
@@ -114,6 +117,7 @@ def reasons(status: Status) -> tuple[str, ...]:
             f"estimated from the same decisions: of the matches {match.said}; of “not in catalogue”, which "
             f"is {percent(none.share)} of what is automated, {none.said}."
         )
+    said += [f"{words}." for words in (segment_words(certificate), forecast_words(certificate)) if words]
     return tuple(said)
 
 
