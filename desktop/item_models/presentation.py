@@ -33,6 +33,7 @@ _REASONS = {
     RouteReason.MEMORY: "Settled from memory",
     RouteReason.DECIDED: "Answered before",
     RouteReason.SUSPENDED: "Its certificate is suspended",
+    RouteReason.UNCONFIRMED: "Needs a second confirmation",
 }
 _EXPLANATIONS = {
     RouteReason.BELOW_THRESHOLD: "The best candidate is not certain enough to be automated.",
@@ -47,6 +48,7 @@ _EXPLANATIONS = {
     RouteReason.NOT_IN_CATALOGUE: "It was automated; a new answer replaces that.",
     RouteReason.MEMORY: "An identical listing was confirmed before; a new answer replaces that.",
     RouteReason.SUSPENDED: "It was automated until audits found too many automated answers wrong.",
+    RouteReason.UNCONFIRMED: "Its text was confirmed once only, or not alike: one more answer settles the rest.",
     RouteReason.DECIDED: "This listing has an answer. A new answer replaces it.",
 }
 

@@ -54,8 +54,14 @@ def place(
     none_confidence: float,
     thresholds: Thresholds,
     remembered_item: int | None,
+    unconfirmed_item: int | None = None,
 ) -> Placement:
-    """Route one listing. ``candidates`` are best first."""
+    """Route one listing. ``candidates`` are best first.
+
+    ``remembered_item`` settles it. ``unconfirmed_item`` was confirmed for its text once only, and others
+    with that text are settled by it already: an answer that rests on that confirmation waits for a
+    second one, whether it comes from memory or by way of the alias.
+    """
     best = candidates[0] if candidates else None
     confidence = best.confidence if best else 0.0
     margin = confidence - (candidates[1].confidence if len(candidates) > 1 else 0.0)
@@ -75,6 +81,8 @@ def place(
     if remembered_item is not None:
         return placed(Route.SETTLED, RouteReason.MEMORY, remembered_item)
     best_item = best.item_id if best else None
+    if best and best.via_alias and best.item_id == unconfirmed_item:
+        return placed(Route.REVIEW, RouteReason.UNCONFIRMED, best_item)
     allowed = thresholds.allows(confidence if best else None, none_confidence)
     if allowed is not None:
         kind, none = allowed

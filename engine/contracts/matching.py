@@ -34,6 +34,7 @@ class RouteReason(StrEnum):
     AUDIT = "audit"
     SNOOZED = "snoozed"
     SUSPENDED = "suspended"
+    UNCONFIRMED = "unconfirmed"
 
 
 @dataclass(frozen=True, slots=True)

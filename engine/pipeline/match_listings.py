@@ -16,6 +16,9 @@ from engine.store import Store, UnitOfWork
 
 #: Listings per transaction: a reviewer's decision waits at most for one of these.
 _BATCH = 2000
+#: One confirmation of a text settles so many other listings with it; the rest waits for a second, so that
+#: one wrong answer cannot spread over a feed of repeats (docs/adr/0011).
+UNCONFIRMED_REPEATS, _CONFIRMATIONS = 3, 2
 
 
 def thresholds_of(release: LoadedRelease, suspended: frozenset[CertificateKind] = frozenset()) -> Thresholds:
@@ -42,18 +45,25 @@ def place_rows(
     """Placements of some rows of ``scores``; the listings to ``forget`` are not settled from memory."""
     ids = scores.listing_ids[rows].tolist()
     keys = uow.listings.text_keys(ids)
-    memory = uow.aliases.memory(sorted(set(keys.values())))
+    memory = uow.memory.recall(sorted(set(keys.values())))
+    once = sorted(key for key, found in memory.items() if found.confirmations < _CONFIRMATIONS)
+    first = uow.memory.first_repeats(once, UNCONFIRMED_REPEATS)
     thresholds = thresholds_of(release, suspended)
-    return [
-        place(
-            listing_id,
-            scores.candidates(int(row)),
-            none_confidence=float(scores.none_confidence[row]),
-            thresholds=thresholds,
-            remembered_item=None if listing_id in forget else memory.get(keys.get(listing_id, "")),
+    placements = []
+    for listing_id, row in zip(ids, rows, strict=True):
+        found = None if listing_id in forget else memory.get(keys.get(listing_id, ""))
+        settles = found is not None and (found.confirmations >= _CONFIRMATIONS or listing_id in first)
+        placements.append(
+            place(
+                listing_id,
+                scores.candidates(int(row)),
+                none_confidence=float(scores.none_confidence[row]),
+                thresholds=thresholds,
+                remembered_item=found.item_id if found is not None and settles else None,
+                unconfirmed_item=found.item_id if found is not None and not settles else None,
+            )
         )
-        for listing_id, row in zip(ids, rows, strict=True)
-    ]
+    return placements
 
 
 def all_placements(

@@ -115,6 +115,9 @@ def decide(
     )
     if verdict == Verdict.MATCH and item_id is not None and stream != Stream.RANDOM:
         uow.aliases.add(item_id, listing_id, made.id, uow.listings.text_key(listing_id))
+    if stream != Stream.RANDOM:
+        # Where it contradicts what a text was confirmed as, memory takes back what it had settled.
+        uow.memory.forget(uow.listings.text_key(listing_id))
     return made
 
 

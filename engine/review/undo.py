@@ -36,6 +36,8 @@ def undo(uow: UnitOfWork, decision_id: int | None = None) -> Decision:
         decision_id = last.id
     undone = uow.decisions.undo(decision_id)
     uow.aliases.withdraw(decision_id)
+    # What rested on it alone is asked again at once, not at the next match.
+    uow.memory.forget(uow.listings.text_key(undone.listing_id))
     return undone
 
 
@@ -50,4 +52,5 @@ def redo(uow: UnitOfWork) -> Decision:
         raise StaleChangeError("there is nothing to redo: no decision was undone since the last new one")
     redone = uow.decisions.redo(last.id)
     uow.aliases.restore(last.id)
+    uow.memory.forget(uow.listings.text_key(redone.listing_id))
     return redone

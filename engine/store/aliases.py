@@ -10,14 +10,15 @@ from engine.store.packing import is_in
 from engine.store.results import Alias
 from engine.store.schema import AliasRow, DecisionStateRow
 
-_ACTIVE: tuple[ColumnElement[bool], ...] = (
+#: Conditions on ``alias`` joined with ``decision_state``.
+ACTIVE: tuple[ColumnElement[bool], ...] = (
     AliasRow.withdrawn == 0,
     literal_column("decision_state.state = 'in_force'"),
 )
 
 
 class Aliases:
-    """Aliases of items, and the memory of exact repeats that they make.
+    """Aliases of items. What they remember of exact repeats is in :mod:`engine.store.memory`.
 
     An alias is active while it is not withdrawn and its decision is in force: even where nobody
     withdraws it, an alias never outlives its decision.
@@ -64,7 +65,7 @@ class Aliases:
                 newest_text.label("of_text"),
             )
             .join(DecisionStateRow, DecisionStateRow.decision_id == AliasRow.decision_id)
-            .where(*_ACTIVE)
+            .where(*ACTIVE)
             .subquery()
         )
         newest = func.row_number().over(partition_by=texts.c.item_id, order_by=texts.c.decision_id.desc())
@@ -89,22 +90,7 @@ class Aliases:
             rows = self._connection.execute(
                 select(AliasRow.item_id, AliasRow.listing_id, AliasRow.decision_id, AliasRow.text_key)
                 .join(DecisionStateRow, DecisionStateRow.decision_id == AliasRow.decision_id)
-                .where(*_ACTIVE, is_in(AliasRow.item_id, item_ids[start : start + 500]))
+                .where(*ACTIVE, is_in(AliasRow.item_id, item_ids[start : start + 500]))
             )
             found.extend(Alias(*row) for row in rows)
         return sorted(found, key=lambda alias: alias.decision_id, reverse=True)
-
-    def memory(self, text_keys: Sequence[str]) -> dict[str, int]:
-        """The item of each text key on which all its active aliases agree; others are left out."""
-        found: dict[str, int] = {}
-        keys = list(dict.fromkeys(text_keys))
-        for start in range(0, len(keys), 2000):
-            rows = self._connection.execute(
-                select(AliasRow.text_key, func.min(AliasRow.item_id))
-                .join(DecisionStateRow, DecisionStateRow.decision_id == AliasRow.decision_id)
-                .where(*_ACTIVE, is_in(AliasRow.text_key, keys[start : start + 2000]))
-                .group_by(AliasRow.text_key)
-                .having(func.min(AliasRow.item_id) == func.max(AliasRow.item_id))
-            )
-            found.update((key, item_id) for key, item_id in rows)
-        return found
