@@ -40,7 +40,7 @@ from engine.workspace import Workspace
 T = TypeVar("T")
 OnEvent = Callable[[object], None]
 
-_POOL, _FUTURE = "pool", "future"
+POOL, _FUTURE = "pool", "future"
 _REVIEWER = "gold"
 _PAGE = 200
 _PRECISIONS = (90, 95, 98, 99)
@@ -63,12 +63,13 @@ class ReplaySettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Gold:
-    """Right items by listing, both by the data set's own ids."""
+class Gold:
+    """Right items by listing, both by the data set's own ids; it plays the reviewer."""
 
     answers: dict[str, frozenset[str]]
 
     def of(self, listing: str) -> frozenset[str]:
+        """The right items of a listing; empty for none."""
         return self.answers.get(listing, frozenset())
 
 
@@ -79,7 +80,7 @@ def replay(dataset: Path, settings: ReplaySettings, on_event: OnEvent | None = N
         InputError: the folder lacks ``catalogue.csv``, ``queries.csv`` or ``matches.csv``.
     """
     listen = on_event or (lambda event: None)
-    queries, gold = _read(dataset)
+    queries, gold = read_dataset(dataset)
     rounds: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="alcove-replay-") as folder:
         shared = Path(folder) / "vectors"
@@ -94,7 +95,12 @@ def replay(dataset: Path, settings: ReplaySettings, on_event: OnEvent | None = N
     return {"dataset": dataset.name, "settings": shown, "rounds": rounds, "final": _final(rounds)}
 
 
-def _read(dataset: Path) -> tuple[pl.DataFrame, _Gold]:
+def read_dataset(dataset: Path) -> tuple[pl.DataFrame, Gold]:
+    """The listings and the gold answers of a data set folder.
+
+    Raises:
+        InputError: a file or a column is missing.
+    """
     for name in ("catalogue.csv", "queries.csv", "matches.csv"):
         if not (dataset / name).is_file():
             raise InputError(
@@ -113,13 +119,13 @@ def _read(dataset: Path) -> tuple[pl.DataFrame, _Gold]:
     answers: dict[str, set[str]] = {}
     for query, item in matches.select("query_id", "item_id").iter_rows():
         answers.setdefault(query, set()).add(item)
-    return queries, _Gold({query: frozenset(items) for query, items in answers.items()})
+    return queries, Gold({query: frozenset(items) for query, items in answers.items()})
 
 
 def _replay_seed(
     dataset: Path,
     queries: pl.DataFrame,
-    gold: _Gold,
+    gold: Gold,
     settings: ReplaySettings,
     seed: int,
     home: Path,
@@ -140,7 +146,7 @@ def _replay_seed(
             # The same texts under the same encoder: encoded once for all seeds.
             shutil.copytree(shared, vectors)
         _drain(workspace.import_table(dataset / "catalogue.csv", RecordKind.CATALOGUE), listen)
-        _drain(workspace.import_table(home / "pool.csv", RecordKind.LISTINGS, feed=_POOL), listen)
+        _drain(workspace.import_table(home / "pool.csv", RecordKind.LISTINGS, feed=POOL), listen)
         _drain(workspace.import_table(home / "future.csv", RecordKind.LISTINGS, feed=_FUTURE), listen)
         _drain(workspace.match(), listen)
         if not shared.exists():
@@ -149,7 +155,7 @@ def _replay_seed(
         for number in range(1, settings.rounds + 1):
             started = time.monotonic()
             goal = round(settings.decisions * number / settings.rounds)
-            spent += _review(workspace, gold, goal - spent, QueueOrder(settings.policy), listen)
+            spent += review(workspace, gold, goal - spent, QueueOrder(settings.policy), listen)
             _drain(workspace.certify(), listen)
             promoted = False
             if settings.recipe != "none" and number == settings.rounds:
@@ -173,11 +179,11 @@ def _drain(events: Iterator[WorkEvent[T]], listen: OnEvent) -> T:
     raise AssertionError("long work ends with Finished")
 
 
-def _review(workspace: Workspace, gold: _Gold, count: int, order: QueueOrder, listen: OnEvent) -> int:
-    """Answer the queue until ``count`` decisions are made or it is empty; returns how many were."""
+def review(workspace: Workspace, gold: Gold, count: int, order: QueueOrder, listen: OnEvent) -> int:
+    """Answer the queue of the feed :data:`POOL`: ``count`` decisions, or fewer if it runs dry; how many."""
     done = 0
     while done < count:
-        entries = workspace.queue(order=order, limit=min(_PAGE, count - done), feed=_POOL)
+        entries = workspace.queue(order=order, limit=min(_PAGE, count - done), feed=POOL)
         if not entries:
             break
         for entry in entries:
@@ -194,7 +200,7 @@ def _review(workspace: Workspace, gold: _Gold, count: int, order: QueueOrder, li
     return done
 
 
-def _answer(workspace: Workspace, gold: _Gold, card: ReviewCard) -> tuple[Verdict, int | None]:
+def _answer(workspace: Workspace, gold: Gold, card: ReviewCard) -> tuple[Verdict, int | None]:
     """What a careful reviewer says: a right candidate, one found by search, or none of these."""
     right = gold.of(card.listing.external_id)
     if not right:
@@ -222,7 +228,7 @@ def _train(workspace: Workspace, recipe: str, seed: int, listen: OnEvent) -> boo
     return comparison.gate.passed
 
 
-def _measure(workspace: Workspace, gold: _Gold, listen: OnEvent) -> dict[str, Any]:
+def _measure(workspace: Workspace, gold: Gold, listen: OnEvent) -> dict[str, Any]:
     """The champion on the future listings, judged with gold."""
     scores = _drain(workspace.scored(feed=_FUTURE, candidates=_ALL_CANDIDATES), listen)
     listings = len(scores.listing_ids)
