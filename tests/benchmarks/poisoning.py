@@ -31,7 +31,7 @@ from engine.pipeline.score_listings import score_listings
 from engine.replay import POOL, Gold, read_dataset, review
 from engine.store import Store
 from engine.workspace import Workspace
-from tests.benchmarks.certificates import _drain
+from tests.benchmarks.certificates import ROOT, _drain
 from tests.benchmarks.evidence import _result
 
 REFITS = 5
@@ -185,13 +185,18 @@ def refitted(folder: Path, planted: dict[int, int], gold: Gold) -> list[int]:
 def main() -> int:
     """Print one row per way."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset", type=Path)
+    parser.add_argument(
+        "dataset", nargs="?", type=Path, default=ROOT.parent / "shared" / "data" / "pricerunner"
+    )
     parser.add_argument("--decisions", type=int, default=500)
     parser.add_argument("--precision", type=float, default=0.95)
     parser.add_argument("--planted", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workspace", type=Path, help="kept there for the next run")
     arguments = parser.parse_args()
+    if not (arguments.dataset / "matches.csv").exists():
+        print("no data set to measure on; name a folder with catalogue.csv, queries.csv and matches.csv")
+        return 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.workspace or Path(temporary) / "w"
         gold = reviewed(arguments.dataset, folder, arguments.decisions, arguments.precision)
