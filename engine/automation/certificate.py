@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from engine.automation.forecast import Standing, everything_known, forecast
+from engine.automation.forecast import STEPS, Standing, everything_known, forecast
 from engine.automation.strata import Strata, choose_strata, inclusion_levels
 from engine.automation.testing_order import (
     LEAST_LABELS,
@@ -298,7 +298,11 @@ def certify_segments(
 def forecasts(
     estimates: Estimates, audits: Audits, population: Population, *, precision: float, delta: float
 ) -> tuple[Forecast, ...]:
-    """What further random decisions are expected to certify; arguments as for :func:`certify`."""
+    """What further random decisions are expected to certify; arguments as for :func:`certify`.
+
+    No more are forecast than the reserve has listings left.
+    """
+    steps = [more for more in STEPS if more <= len(population.confidence) - len(audits.right)]
     if not len(population.confidence) or not len(estimates.right):
         return ()
     learnt = profile(estimates, population.confidence)
@@ -316,7 +320,7 @@ def forecasts(
     planned = played_rates(estimates, learnt)
     random = np.random.default_rng(2)
     believed = random.beta(known.wrong, known.right, size=planned.shape)
-    return forecast(standing, planned, believed, len(audits.right), delta)
+    return forecast(standing, planned, believed, len(audits.right), delta, steps)
 
 
 def on_shared_labels(certificate: Certificate, earlier: int) -> Certificate:

@@ -25,8 +25,11 @@ def forecast_words(certificate: Certificate | None) -> str:
     best = max(better, key=lambda one: one.coverage)
     if best.coverage >= better[0].coverage + _WORTH_TELLING:
         told.append(best)
-    parts = [f"{one.more:,} more to {_percent(one.coverage)}{_range(one)}" for one in told]
-    return f"Certified coverage is {_percent(now)}; forecast with random decisions: {', '.join(parts)}"
+    parts = [f"{_percent(one.coverage)}{_range(one)} with {one.more:,} more random decisions" for one in told]
+    return (
+        f"Certified for {_percent(now)} of the listings, those decided by hand included; forecast: "
+        f"{', '.join(parts)}"
+    )
 
 
 def _towards_a_certificate(forecasts: tuple[Forecast, ...]) -> str:

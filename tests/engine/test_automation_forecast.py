@@ -78,3 +78,8 @@ def test_that_nothing_is_forecast_from_nothing() -> None:
         )
         == ()
     )
+
+
+def test_that_no_more_is_forecast_than_the_reserve_holds() -> None:
+    assert tuple(_Stream(3).forecasts(LISTINGS - 150)) == (50, 100)
+    assert _Stream(3).forecasts(LISTINGS - 10) == {}
