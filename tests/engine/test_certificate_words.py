@@ -19,8 +19,8 @@ def test_that_a_forecast_names_the_first_gain_and_the_largest() -> None:
     )
     words = forecast_words(replace(CERTIFIED, forecasts=forecasts))
     assert words == (
-        "Certified for 50 % of the listings, those decided by hand included; forecast: 52 % (50 % to 55 %) with "
-        "100 more random decisions, 60 % (57 % to 62 %) with 400 more random decisions"
+        "Certified for 50 % of the listings, those decided by hand included; forecast: 52 % (50 % to 55 %) "
+        "with 100 more random decisions, 60 % (57 % to 62 %) with 400 more random decisions"
     )
 
 
