@@ -32,6 +32,9 @@ class RouteReason(StrEnum):
     AUDIT = "audit"
     SNOOZED = "snoozed"
     SUSPENDED = "suspended"
+    ONE_CONFIRMATION = "one_confirmation"
+    CONTRADICTED = "contradicted"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,18 @@ class Candidate:
     similarity: float
     lexical: float
     via_alias: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the confirmations of a listing's very text say of it.
+
+    ``item_id``: the item they agree on, None where they contradict each other; ``settles``: whether
+    that is enough to settle the listing, or it rests on one confirmation that has settled enough.
+    """
+
+    item_id: int | None
+    settles: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from scipy import sparse
 from engine.automation.evidence import EVIDENCE_NAMES, Pairs, add_margins, column
 from engine.contracts import Listing, Progress
 from engine.pipeline.search_side import SearchSide
-from engine.retrieval.aliases import AliasIndex
+from engine.retrieval.aliases import AliasEvidence, AliasIndex
 from engine.retrieval.candidates import find_candidates, paired_similarity
 from engine.store import Store
 
@@ -36,7 +36,8 @@ Ints = npt.NDArray[np.int64]
 class EvidenceBlock:
     """Evidence of up to :data:`BLOCK` listings; ``listing_row`` points into ``listing_ids``.
 
-    ``text`` [listings, len(TEXT_NAMES)] is what each listing says by itself.
+    ``text`` [listings, len(TEXT_NAMES)] is what each listing says by itself; ``aliases`` is what the
+    aliases' columns were made of, None without aliases.
     """
 
     number: int
@@ -45,6 +46,7 @@ class EvidenceBlock:
     item_row: Ints
     evidence: Floats
     text: Floats
+    aliases: AliasEvidence | None = None
 
 
 def _fingerprint(listing: Listing, text: str) -> int:
@@ -175,11 +177,13 @@ class EvidenceBlocks:
         order = np.lexsort((item_row, listing_row))
         listing_row, item_row = listing_row[order], item_row[order]
         evidence = np.concatenate([block.evidence, added])[order]
-        similarity, characters = aliases.best(block.listing_ids, vectors, lexical, listing_row, item_row)
-        evidence[:, column("alias_similarity")] = similarity
-        evidence[:, column("alias_lexical")] = characters
+        said = aliases.best(block.listing_ids, vectors, lexical, listing_row, item_row)
+        evidence[:, column("alias_similarity")] = said.similarity
+        evidence[:, column("alias_lexical")] = said.lexical
         add_margins(evidence, listing_row)
-        return EvidenceBlock(block.number, block.listing_ids, listing_row, item_row, evidence, block.text)
+        return EvidenceBlock(
+            block.number, block.listing_ids, listing_row, item_row, evidence, block.text, said
+        )
 
     def _pair_evidence(
         self, block: EvidenceBlock, vectors: Floats, listing_row: Ints, item_row: Ints

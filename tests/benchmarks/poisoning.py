@@ -1,10 +1,11 @@
 """What one wrong confirmation automates: wrong answers planted in a replayed workspace, and counted.
 
 ``python -m tests.benchmarks.poisoning DATASET_DIR [--decisions 1000] [--precision 0.9] [--planted 200]``
-replays a data set with gold answers, adds a feed in which some listings occur several times, and then
-confirms listings for wrong items: half of them listings with a match, confirmed for their best wrong
-candidate, half listings that are not in the catalogue (where there are any), confirmed for their best
-candidate. The items of all plants differ, so they are planted at once and each is counted by its item.
+replays a data set with gold answers, adds two feeds in which some listings occur several times (to the
+letter, and with a word added), and then confirms listings for wrong items: half of them listings with a
+match, confirmed for their best wrong candidate, half listings that are not in the catalogue (where there
+are any), confirmed for their best candidate. The items of all plants differ, so they are planted at once
+and each is counted by its item.
 Everything goes through the workspace's own aliases, memory and routing, with the matcher kept as it is;
 ``--refits`` single plants are then followed by a full refit of the matcher.
 
@@ -35,9 +36,26 @@ from engine.replay import ReplaySettings, _drain, _Gold, _read, _replay_seed
 from engine.workspace import Workspace
 
 T = TypeVar("T")
-#: Listings of the added feed, and how often each occurs in it.
-REPEATED, COPIES = 120, 12
-REPEATS = "repeats"
+#: Listings of each added feed, and the word that each near repeat of one has more.
+REPEATED = 120
+WORDS = (
+    "new",
+    "sale",
+    "boxed",
+    "uk",
+    "2024",
+    "refurbished",
+    "oem",
+    "genuine",
+    "retail",
+    "eu",
+    "black",
+    "free",
+)
+REPEATS, NEARLY = "repeats", "near repeats"
+#: Rounds of right confirmations.
+ROUNDS = 4
+_COUNTED = ("wrong", "wrong by memory", "wrong by alias", "right")
 REVIEWER = "planted"
 
 
@@ -74,21 +92,34 @@ def prepared(dataset: Path, home: Path, decisions: int, precision: float, seed: 
             frame = pl.read_csv(dataset / name, infer_schema=False)
             frame.join(dropped, on="item_id", how="anti").write_csv(source / name)
         (source / "queries.csv").write_bytes((dataset / "queries.csv").read_bytes())
-    queries, gold = _read(source)
-    settings = ReplaySettings(decisions=decisions, rounds=2, precision=precision)
-    for entry in _replay_seed(source, queries, gold, settings, seed, home, home / "vectors", lambda e: None):
-        print(f"{entry['decisions']} decisions, threshold {entry['threshold']}", file=sys.stderr)
+    if not (home / "replayed").exists():
+        queries, gold = _read(source)
+        settings = ReplaySettings(decisions=decisions, rounds=2, precision=precision)
+        for entry in _replay_seed(source, queries, gold, settings, seed, home, home / "vectors", _silent):
+            print(f"{entry['decisions']} decisions, threshold {entry['threshold']}", file=sys.stderr)
+        (home / "replayed").write_text("")
     pool = pl.read_csv(home / "pool.csv", infer_schema=False)
-    chosen = pool[np.random.default_rng([seed, 1]).permutation(pool.height)[:REPEATED]]
-    copies = [chosen.with_columns(pl.format("{}#{}", "query_id", pl.lit(n))) for n in range(COPIES)]
-    pl.concat([copy.rename({"literal": "query_id"}, strict=False) for copy in copies]).write_csv(
-        home / "repeats.csv"
-    )
+    order = np.random.default_rng([seed, 1]).permutation(pool.height)
     with Workspace.open(folder) as workspace:
-        _drain(workspace.import_table(home / "repeats.csv", RecordKind.LISTINGS, feed=REPEATS), lambda e: None)
-        _drain(workspace.match(), lambda e: None)
+        for feed, rows in ((REPEATS, order[:REPEATED]), (NEARLY, order[REPEATED : 2 * REPEATED])):
+            table = home / f"{feed}.csv"
+            pl.concat([_copy(pool[rows], n, feed) for n in range(len(WORDS))]).write_csv(table)
+            _drain(workspace.import_table(table, RecordKind.LISTINGS, feed=feed), _silent)
+        _drain(workspace.match(), _silent)
     (home / "ready").write_text("")
     return folder
+
+
+def _silent(event: object) -> None:
+    """Nobody watches."""
+
+
+def _copy(some: pl.DataFrame, number: int, feed: str) -> pl.DataFrame:
+    """A copy of listings under ids of its own."""
+    title = pl.col("title") if feed == REPEATS else pl.format("{} {}", "title", pl.lit(WORDS[number]))
+    return some.with_columns(
+        pl.format("{}#{}", "query_id", pl.lit(number)).alias("query_id"), title.alias("title")
+    )
 
 
 class Bench:
@@ -105,9 +136,14 @@ class Bench:
             self.decided = {d.listing_id for d in uow.decisions.in_force()}
             drawn = {draw.listing_id for draw in uow.draws.open()}
             active = uow.aliases.active(settings.aliases_per_item)
-            self.repeats = set(uow.listings.feed_listing_ids(uow.feeds.by_name(REPEATS) or 0).tolist())
+            self.feeds = {
+                feed: set(uow.listings.feed_listing_ids(uow.feeds.by_name(feed) or 0).tolist())
+                for feed in (REPEATS, NEARLY)
+            }
             ids = [listing.id for listing in _all_listings(uow)]
-            names = {i: found.external_id for i, found in uow.listings.get_many(ids).items()}
+            found = uow.listings.get_many(ids)
+            # Copies of a listing share its name.
+            self.names = {i: listing.external_id.split("#")[0] for i, listing in found.items()}
             self.keys = uow.listings.text_keys(ids)
             items = {int(i): "" for i in self.release.search.index.ids}
             for start in range(0, len(items), 500):
@@ -117,7 +153,7 @@ class Bench:
         self.remembered = {self.keys[a.listing_id] for a in active if a.listing_id in self.keys}
         numbers = {external: number for number, external in items.items()}
         self.right = {
-            i: {numbers[e] for e in gold.of(name.split("#")[0]) if e in numbers} for i, name in names.items()
+            i: {numbers[e] for e in gold.of(name) if e in numbers} for i, name in self.names.items()
         }
         self.before = self.placed(self.release)
 
@@ -136,9 +172,7 @@ class Bench:
             active = uow.aliases.active(settings.aliases_per_item)
         listings = np.asarray([a.listing_id for a in active], np.int64)
         items = np.asarray([a.item_id for a in active], np.int64)
-        return replace(
-            self.release, aliases=load_aliases(self.store, self.release.search, listings, items)
-        )
+        return replace(self.release, aliases=load_aliases(self.store, self.release.search, listings, items))
 
     def plant(self, plants: Sequence[Plant]) -> list[int]:
         """Confirm the plants; returns the numbers of the decisions."""
@@ -174,19 +208,20 @@ def _accepted(placement: Placement) -> bool:
     )
 
 
-def draw_plants(bench: Bench, count: int, seed: int, *, repeated: bool) -> list[Plant]:
-    """Listings and wrong items, the items all different; ``repeated``: of the feed of repeats only."""
-    random = np.random.default_rng([seed, 2 + repeated])
-    ids = [i for i in bench.before if i not in bench.busy and (i in bench.repeats) == repeated]
+def draw_plants(bench: Bench, count: int, seed: int, feed: str = "") -> list[Plant]:
+    """Listings and wrong items, the items all different; of one of the added feeds, or of none of them."""
+    random = np.random.default_rng([seed, 2, len(feed)])
+    among = bench.feeds[feed] if feed else bench.before.keys() - bench.feeds[REPEATS] - bench.feeds[NEARLY]
+    ids = sorted(among - bench.busy)
     half = count // 2
     wanted = {"wrong candidate": half, "not in catalogue": count - half}
     out: list[Plant] = []
     used: set[int] = set()
-    texts: set[str] = set(bench.remembered)
+    texts: set[object] = set(bench.remembered)
     for listing in random.permutation(ids).tolist():
         right = bench.right[listing]
         family = "wrong candidate" if right else "not in catalogue"
-        if not wanted[family] or bench.keys[listing] in texts:
+        if not wanted[family] or texts & {bench.keys[listing], bench.names[listing]}:
             continue
         wrong = next(
             (c.item_id for c in bench.before[listing].candidates if c.item_id not in right | used), None
@@ -195,7 +230,7 @@ def draw_plants(bench: Bench, count: int, seed: int, *, repeated: bool) -> list[
             continue
         wanted[family] -= 1
         used.add(wrong)
-        texts.add(bench.keys[listing])
+        texts.update((bench.keys[listing], bench.names[listing]))
         out.append(Plant(listing, wrong, family))
         if not any(wanted.values()):
             break
@@ -220,7 +255,10 @@ def count(bench: Bench, plants: Sequence[Plant], after: dict[int, Placement]) ->
         if wrong:
             found[n][f"wrong by {way}"] += 1
     return [
-        {"family": plant.family, **{k: found[n][k] for k in ("wrong", "wrong by memory", "wrong by alias", "right")}}
+        {
+            "family": plant.family,
+            **{name: found[n][name] for name in _COUNTED},
+        }
         for n, plant in enumerate(plants)
     ]
 
@@ -291,17 +329,17 @@ def refitted(bench: Bench, plants: Sequence[Plant]) -> list[dict[str, Any]]:
     return out
 
 
-def clean(bench: Bench) -> dict[str, Any]:
-    """What right confirmations of repeated texts give: one each, and then a second one where it waits."""
+def clean(bench: Bench, feed: str) -> dict[str, Any]:
+    """What right confirmations of repeated listings give, one of each listing that waits in a round."""
     first: dict[str, list[int]] = {}
-    for listing in sorted(bench.repeats):
+    for listing in sorted(bench.feeds[feed]):
         if listing not in bench.busy and bench.right[listing] and bench.keys[listing] not in bench.remembered:
-            first.setdefault(bench.keys[listing], []).append(listing)
+            first.setdefault(bench.names[listing], []).append(listing)
     made: list[int] = []
     rows = []
     done: set[int] = set()
     everyone = {i for group in first.values() for i in group}
-    for _ in range(3):
+    for _ in range(ROUNDS):
         waiting = [
             next((i for i in group if i not in done and not _accepted(placed[i])), None)
             for group in first.values()
@@ -317,9 +355,7 @@ def clean(bench: Bench) -> dict[str, Any]:
                 {
                     "decisions": len(done),
                     "settled from memory": sum(placed[i].reason is RouteReason.MEMORY for i in left),
-                    "automated": sum(
-                        placed[i].reason is RouteReason.ABOVE_THRESHOLD for i in left
-                    ),
+                    "automated": sum(placed[i].reason is RouteReason.ABOVE_THRESHOLD for i in left),
                     "reviewed": sum(not _accepted(placed[i]) for i in left),
                 },
                 placed,
@@ -339,18 +375,22 @@ def run(folder: Path, gold: _Gold, planted: int, refits: int, seed: int) -> dict
             "threshold": bench.release.certificate.threshold,
             "accepted": sum(map(_accepted, bench.before.values())),
         }
-        for name, repeated, some in (("random", False, planted), ("repeated", True, REPEATED)):
-            plants = draw_plants(bench, some, seed, repeated=repeated)
+        for name, feed, some in (
+            ("random", "", planted),
+            ("repeated", REPEATS, REPEATED),
+            ("nearly repeated", NEARLY, REPEATED),
+        ):
+            plants = draw_plants(bench, some, seed, feed)
             made = bench.plant(plants)
             counted = count(bench, plants, bench.placed(bench.with_aliases()))
             bench.withdraw(made)
             out[name] = summary(counted)
             for family in ("wrong candidate", "not in catalogue"):
                 out[f"{name}, {family}"] = summary([one for one in counted if one["family"] == family])
-            if not repeated:
+            if not feed:
                 worst = sorted(range(len(plants)), key=lambda n: -counted[n]["wrong"])[: refits // 2]
                 chosen = [plants[n] for n in worst] + plants[: refits - len(worst)]
-        out["clean"] = clean(bench)
+        out["right"] = {feed: clean(bench, feed) for feed in (REPEATS, NEARLY)}
         out["refits"] = refitted(bench, chosen)
         out["withdrawn"] = bench.placed(bench.with_aliases()) == bench.before
         return out
@@ -370,9 +410,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="alcove-poisoning-") as temporary:
         home = arguments.workspace or Path(temporary)
-        folder = prepared(
-            arguments.dataset, home, arguments.decisions, arguments.precision, arguments.seed
-        )
+        folder = prepared(arguments.dataset, home, arguments.decisions, arguments.precision, arguments.seed)
         _, gold = _read(arguments.dataset)
         out = run(folder, gold, arguments.planted, arguments.refits, arguments.seed)
     if arguments.json:
@@ -384,10 +422,12 @@ def main() -> int:
         if isinstance(row, dict) and row.get("planted"):
             print(
                 f"{name} | {row['planted']} | {row['median']:g} | {row['p90']:g} | {row['p99']:g} | "
-                f"{row['worst']} | {row['over five']} | {row['by memory']} | {row['by alias']} | {row['right']}"
+                f"{row['worst']} | {row['over five']} | {row['by memory']} | {row['by alias']} | "
+                f"{row['right']}"
             )
-    for row in out["clean"]["rounds"]:
-        print("right confirmations:", ", ".join(f"{value:,} {name}" for name, value in row.items()))
+    for feed, found in out["right"].items():
+        for row in found["rounds"]:
+            print(f"right, {feed}:", ", ".join(f"{value:,} {name}" for name, value in row.items()))
     for row in out["refits"]:
         print("refit:", ", ".join(f"{name} {value}" for name, value in row.items()))
     print("all as before after withdrawing:", out["withdrawn"])

@@ -149,15 +149,37 @@ def test_that_an_alias_leads_to_its_item_but_never_for_its_own_listing() -> None
         listing_ids, vectors, 1, at_least=np.full(len(vectors), -1.0, np.float32)
     )
     assert (1, index.rows_of(np.asarray([10]))[0]) in set(zip(rows.tolist(), items.tolist(), strict=True))
-    similarity, lexical = aliases.best(
+    said = aliases.best(
         listing_ids,
         vectors,
         index.lexical.vectors(["jargon one", "jargon one"]),
         np.asarray([0, 1]),
         np.asarray([9, 9]),
     )
-    assert similarity.tolist() == pytest.approx([0, 1], abs=1e-5)
-    assert lexical.tolist() == pytest.approx([0, 1], abs=1e-5)
+    assert said.similarity.tolist() == pytest.approx([0, 1], abs=1e-5)
+    assert said.lexical.tolist() == pytest.approx([0, 1], abs=1e-5)
+    assert said.nearest.tolist() == [0, 900]
+
+
+def test_that_what_the_nearest_alias_adds_is_told_apart_from_the_others() -> None:
+    index = _index()
+    vectors = _unit(3, 7)
+    texts = ["jargon one", "jargon two", "jargon three"]
+    aliases = AliasIndex.build(index, [900, 901, 902], [10, 10, 20], texts, vectors)
+    said = aliases.best(
+        np.asarray([950]),
+        vectors[[1]],
+        index.lexical.vectors(["jargon two"]),
+        np.asarray([0, 0, 0]),
+        index.rows_of(np.asarray([10, 20, 30])),
+    )
+    assert said.nearest.tolist() == [901, 902, 0]
+    assert said.similarity[0] == pytest.approx(1, abs=1e-5)
+    # Without 901 the first item has 900; the second item has nothing without 902; the third never had any.
+    left = float(vectors[0] @ vectors[1])
+    assert said.other_similarity.tolist() == pytest.approx([max(left, 0), 0, 0], abs=1e-5)
+    assert 0 < said.other_lexical[0] < said.lexical[0]
+    assert said.other_lexical[1:].tolist() == [0, 0]
 
 
 def test_that_an_alias_of_an_item_the_release_lacks_is_left_out() -> None:
