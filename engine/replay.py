@@ -19,9 +19,11 @@ import numpy as np
 import polars as pl
 
 from engine.contracts import (
+    CertificateKind,
     Finished,
     Notice,
     Progress,
+    Promise,
     QueueOrder,
     RecordKind,
     ReviewCard,
@@ -38,7 +40,7 @@ from engine.workspace import Workspace
 T = TypeVar("T")
 OnEvent = Callable[[object], None]
 
-_POOL, _FUTURE = "pool", "future"
+POOL, _FUTURE = "pool", "future"
 _REVIEWER = "gold"
 _PAGE = 200
 _PRECISIONS = (90, 95, 98, 99)
@@ -57,15 +59,17 @@ class ReplaySettings:
     precision: float = 0.95
     delta: float = 0.1
     seeds: int = 1
+    promise: str = Promise.EACH.value
 
 
 @dataclass(frozen=True, slots=True)
-class _Gold:
-    """Right items by listing, both by the data set's own ids."""
+class Gold:
+    """Right items by listing, both by the data set's own ids; it plays the reviewer."""
 
     answers: dict[str, frozenset[str]]
 
     def of(self, listing: str) -> frozenset[str]:
+        """The right items of a listing; empty for none."""
         return self.answers.get(listing, frozenset())
 
 
@@ -76,7 +80,7 @@ def replay(dataset: Path, settings: ReplaySettings, on_event: OnEvent | None = N
         InputError: the folder lacks ``catalogue.csv``, ``queries.csv`` or ``matches.csv``.
     """
     listen = on_event or (lambda event: None)
-    queries, gold = _read(dataset)
+    queries, gold = read_dataset(dataset)
     rounds: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="alcove-replay-") as folder:
         shared = Path(folder) / "vectors"
@@ -91,7 +95,12 @@ def replay(dataset: Path, settings: ReplaySettings, on_event: OnEvent | None = N
     return {"dataset": dataset.name, "settings": shown, "rounds": rounds, "final": _final(rounds)}
 
 
-def _read(dataset: Path) -> tuple[pl.DataFrame, _Gold]:
+def read_dataset(dataset: Path) -> tuple[pl.DataFrame, Gold]:
+    """The listings and the gold answers of a data set folder.
+
+    Raises:
+        InputError: a file or a column is missing.
+    """
     for name in ("catalogue.csv", "queries.csv", "matches.csv"):
         if not (dataset / name).is_file():
             raise InputError(
@@ -110,13 +119,13 @@ def _read(dataset: Path) -> tuple[pl.DataFrame, _Gold]:
     answers: dict[str, set[str]] = {}
     for query, item in matches.select("query_id", "item_id").iter_rows():
         answers.setdefault(query, set()).add(item)
-    return queries, _Gold({query: frozenset(items) for query, items in answers.items()})
+    return queries, Gold({query: frozenset(items) for query, items in answers.items()})
 
 
 def _replay_seed(
     dataset: Path,
     queries: pl.DataFrame,
-    gold: _Gold,
+    gold: Gold,
     settings: ReplaySettings,
     seed: int,
     home: Path,
@@ -129,13 +138,15 @@ def _replay_seed(
     queries[pool].write_csv(home / "pool.csv")
     queries[future].write_csv(home / "future.csv")
     with Workspace.create(home / "workspace") as workspace:
-        workspace.update_settings(seed=seed, precision=settings.precision, delta=settings.delta)
+        workspace.update_settings(
+            seed=seed, precision=settings.precision, delta=settings.delta, promise=settings.promise
+        )
         vectors = workspace.path / "cache" / "vectors"
         if shared.exists():
             # The same texts under the same encoder: encoded once for all seeds.
             shutil.copytree(shared, vectors)
         _drain(workspace.import_table(dataset / "catalogue.csv", RecordKind.CATALOGUE), listen)
-        _drain(workspace.import_table(home / "pool.csv", RecordKind.LISTINGS, feed=_POOL), listen)
+        _drain(workspace.import_table(home / "pool.csv", RecordKind.LISTINGS, feed=POOL), listen)
         _drain(workspace.import_table(home / "future.csv", RecordKind.LISTINGS, feed=_FUTURE), listen)
         _drain(workspace.match(), listen)
         if not shared.exists():
@@ -144,7 +155,7 @@ def _replay_seed(
         for number in range(1, settings.rounds + 1):
             started = time.monotonic()
             goal = round(settings.decisions * number / settings.rounds)
-            spent += _review(workspace, gold, goal - spent, QueueOrder(settings.policy), listen)
+            spent += review(workspace, gold, goal - spent, QueueOrder(settings.policy), listen)
             _drain(workspace.certify(), listen)
             promoted = False
             if settings.recipe != "none" and number == settings.rounds:
@@ -168,11 +179,11 @@ def _drain(events: Iterator[WorkEvent[T]], listen: OnEvent) -> T:
     raise AssertionError("long work ends with Finished")
 
 
-def _review(workspace: Workspace, gold: _Gold, count: int, order: QueueOrder, listen: OnEvent) -> int:
-    """Answer the queue until ``count`` decisions are made or it is empty; returns how many were."""
+def review(workspace: Workspace, gold: Gold, count: int, order: QueueOrder, listen: OnEvent) -> int:
+    """Answer the queue of the feed :data:`POOL`: ``count`` decisions, or fewer if it runs dry; how many."""
     done = 0
     while done < count:
-        entries = workspace.queue(order=order, limit=min(_PAGE, count - done), feed=_POOL)
+        entries = workspace.queue(order=order, limit=min(_PAGE, count - done), feed=POOL)
         if not entries:
             break
         for entry in entries:
@@ -189,7 +200,7 @@ def _review(workspace: Workspace, gold: _Gold, count: int, order: QueueOrder, li
     return done
 
 
-def _answer(workspace: Workspace, gold: _Gold, card: ReviewCard) -> tuple[Verdict, int | None]:
+def _answer(workspace: Workspace, gold: Gold, card: ReviewCard) -> tuple[Verdict, int | None]:
     """What a careful reviewer says: a right candidate, one found by search, or none of these."""
     right = gold.of(card.listing.external_id)
     if not right:
@@ -217,7 +228,7 @@ def _train(workspace: Workspace, recipe: str, seed: int, listen: OnEvent) -> boo
     return comparison.gate.passed
 
 
-def _measure(workspace: Workspace, gold: _Gold, listen: OnEvent) -> dict[str, Any]:
+def _measure(workspace: Workspace, gold: Gold, listen: OnEvent) -> dict[str, Any]:
     """The champion on the future listings, judged with gold."""
     scores = _drain(workspace.scored(feed=_FUTURE, candidates=_ALL_CANDIDATES), listen)
     listings = len(scores.listing_ids)
@@ -238,22 +249,31 @@ def _measure(workspace: Workspace, gold: _Gold, listen: OnEvent) -> dict[str, An
         any(scores.item_external_id(i) in right_items[row] for i in scores.item_ids[row])
         for row in answerable
     )
-    automated = none = memory = wrong = 0
+    automated = none = memory = wrong = none_wrong = memory_wrong = 0
     row_of = {int(listing): row for row, listing in enumerate(scores.listing_ids)}
     for placement in workspace.placements(feed=_FUTURE):
         right = right_items[row_of[placement.listing_id]]
         match placement.route, placement.reason:
             case Route.AUTOMATED, RouteReason.NOT_IN_CATALOGUE:
                 none += 1
+                none_wrong += bool(right)
             case Route.AUTOMATED, _:
                 automated += 1
                 wrong += scores.item_external_id(placement.item_id or 0) not in right
             case Route.SETTLED, RouteReason.MEMORY:
                 memory += 1
+                # What is remembered need not be among the candidates.
+                memory_wrong += workspace.item(placement.item_id or 0).external_id not in right
             case _:
                 pass
     status = workspace.status()
     certificate = status.certificate
+    together = certificate is not None and certificate.kind is CertificateKind.BOTH
+    # What the certificate is about: matches, or the answers of both kinds.
+    promised, promised_wrong = (automated + none, wrong + none_wrong) if together else (automated, wrong)
+
+    def precision(answers: int, wrong_ones: int) -> float | None:
+        return round(1 - wrong_ones / answers, 4) if answers else None
 
     def oracle(confidence: np.ndarray, right: np.ndarray) -> dict[str, float]:
         return {f"C@{p}": round(coverage_at(confidence, right, p / 100), 4) for p in _PRECISIONS}
@@ -264,7 +284,9 @@ def _measure(workspace: Workspace, gold: _Gold, listen: OnEvent) -> dict[str, An
         "release": status.champion,
         "threshold": certificate.threshold if certificate else None,
         "certified_coverage": round(automated / listings, 4),
-        "realised_precision": round(1 - wrong / automated, 4) if automated else None,
+        "realised_precision": precision(promised, promised_wrong),
+        "none_precision": precision(none, none_wrong),
+        "automated_precision": precision(automated + none + memory, wrong + none_wrong + memory_wrong),
         "automation_rate": round((automated + none + memory) / listings, 4),
         "certified_none_rate": round(none / listings, 4),
         "memory_rate": round(memory / listings, 4),
@@ -282,8 +304,9 @@ def _line(entry: dict[str, Any]) -> str:
     return (
         f"seed {entry['seed']} round {entry['round']}: {entry['decisions']} decisions "
         f"({entry['random']} random), certified coverage {entry['certified_coverage']:.3f}, "
-        f"realised precision {precision}, oracle C@90 {entry['oracle']['C@90']:.3f} "
-        f"C@95 {entry['oracle']['C@95']:.3f}, {entry['seconds']:.0f} s"
+        f"realised precision {precision}, automation rate {entry['automation_rate']:.3f}, "
+        f"oracle C@90 {entry['oracle']['C@90']:.3f} C@95 {entry['oracle']['C@95']:.3f}, "
+        f"{entry['seconds']:.0f} s"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_data_dir
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -17,7 +18,8 @@ TEXT_FIELDS = ("title", "brand", "model", "category", "gtin", "description")
 class WorkspaceSettings(BaseModel):
     """What the owner of a workspace can set. Shares, precisions and tolerances are fractions of 1.
 
-    ``precision`` and ``delta`` are what certificates promise; ``random_share`` is the share of the
+    ``precision`` and ``delta`` are what certificates promise, ``promise`` whether of automatic matches and
+    of automatic "not in catalogue" each by itself or of both together; ``random_share`` is the share of the
     queue given to the random stream; ``overlap_share`` is the share of decisions that another reviewer
     is asked about again, blind; ``gold_share`` the share of the queue given to gold decisions while a
     reviewer has not answered them; ``neighbours`` and ``lexical_neighbours`` are how many candidates
@@ -31,6 +33,7 @@ class WorkspaceSettings(BaseModel):
 
     precision: float = Field(default=0.95, gt=0.5, lt=1.0)
     delta: float = Field(default=0.1, gt=0.0, le=0.5)
+    promise: Literal["each", "together"] = "each"
     random_share: float = Field(default=0.3, ge=0.0, le=1.0)
     overlap_share: float = Field(default=0.0, ge=0.0, le=1.0)
     gold_share: float = Field(default=0.05, ge=0.0, le=0.5)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 from unittest import mock
 
-from engine.contracts import ChangeSet, Finished, QueueEntry, RecordKind, Verdict, WorkEvent
+from engine.contracts import ChangeSet, Finished, Promise, QueueEntry, RecordKind, Verdict, WorkEvent
 from engine.demo_data import write_demo
 from engine.workspace import Workspace
 from tests.fakes import make_tiny_encoder, make_tiny_sentence_transformer
@@ -131,6 +131,24 @@ def matched_workspace(folder: Path) -> Workspace:
 def certified_workspace(folder: Path) -> Workspace:
     """A copy of a workspace with 220 decisions, refitted twice at a required precision of .65."""
     shutil.copytree(_certified(), folder)
+    return Workspace.open(folder)
+
+
+@cache
+def _promised(promise: Promise) -> Path:
+    folder = _folder() / f"promised-{promise.value}"
+    if promise is Promise.EACH:
+        shutil.copytree(_certified(), folder)
+    else:
+        shutil.copytree(_promised(Promise.EACH), folder)
+    with Workspace.open(folder) as workspace:
+        drain(workspace.certify(precision=0.55, promise=promise))
+    return folder
+
+
+def promised_workspace(folder: Path, promise: Promise) -> Workspace:
+    """A copy of a workspace certified under a promise, at .55 so that so few labels suffice for either."""
+    shutil.copytree(_promised(promise), folder)
     return Workspace.open(folder)
 
 

@@ -33,9 +33,7 @@ _REASONS = {
     RouteReason.MEMORY: "Settled from memory",
     RouteReason.DECIDED: "Answered before",
     RouteReason.SUSPENDED: "Its certificate is suspended",
-    RouteReason.ONE_CONFIRMATION: "Rests on one confirmation",
-    RouteReason.CONTRADICTED: "Answered in two ways",
-    RouteReason.WITHDRAWN: "Confirmation taken back",
+    RouteReason.UNCONFIRMED: "Needs a second confirmation",
 }
 _EXPLANATIONS = {
     RouteReason.BELOW_THRESHOLD: "The best candidate is not certain enough to be automated.",
@@ -50,9 +48,7 @@ _EXPLANATIONS = {
     RouteReason.NOT_IN_CATALOGUE: "It was automated; a new answer replaces that.",
     RouteReason.MEMORY: "An identical listing was confirmed before; a new answer replaces that.",
     RouteReason.SUSPENDED: "It was automated until audits found too many automated answers wrong.",
-    RouteReason.ONE_CONFIRMATION: "One confirmation settles only a few like it; a second settles the rest.",
-    RouteReason.CONTRADICTED: "Identical listings were answered differently, so none is settled from memory.",
-    RouteReason.WITHDRAWN: "It was settled by a confirmation that has been taken back or replaced since.",
+    RouteReason.UNCONFIRMED: "Its text was confirmed once only, or not alike. One more answer settles it.",
     RouteReason.DECIDED: "This listing has an answer. A new answer replaces it.",
 }
 

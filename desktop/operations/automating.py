@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from desktop.operations import run_job
 from desktop.session import Session
 from desktop.tasks import Job
-from engine.contracts import AuditReport, RateSnapshot, ReleaseSummary, RiskCoverage, Status
+from engine.contracts import AuditReport, Promise, RateSnapshot, ReleaseSummary, RiskCoverage, Status
 from engine.settings import WorkspaceSettings
 
 
@@ -49,6 +49,7 @@ def certify(
     *,
     precision: float,
     confidence: float,
+    promise: Promise,
     initiator: object,
     done: Callable[[ReleaseSummary], None],
     failed: Callable[[Exception], None] | None = None,
@@ -57,7 +58,7 @@ def certify(
     workspace = session.workspace
     return run_job(
         session,
-        events=lambda: workspace.certify(precision=precision, confidence=confidence),
+        events=lambda: workspace.certify(precision=precision, confidence=confidence, promise=promise),
         title="Certifying",
         initiator=initiator,
         done=done,

@@ -31,11 +31,16 @@ from desktop.widgets.live_audit_card import LiveAuditCard
 from desktop.widgets.pieces import Banner
 from desktop.widgets.stat_tile import StatTile
 from desktop.widgets.wording import count, counted, percent, seconds_since_epoch
-from engine.contracts import ChangeSet, RateSnapshot, ReleaseSummary, RiskCoverage, Status
+from engine.contracts import ChangeSet, Promise, RateSnapshot, ReleaseSummary, RiskCoverage, Status
 
 _PRECISIONS = (0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99)
 #: Share of the time axis that the name of a release takes up.
 _NAMED_APART = 0.12
+#: Words of the promise between the precision and the confidence: "at least 95 % right of each ...".
+_PROMISES = {
+    Promise.EACH: "of each kind of answer",
+    Promise.TOGETHER: "of both kinds together",
+}
 _CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
 
 
@@ -59,7 +64,11 @@ class AutomationScreen(QWidget):
         self._facts = words("", "muted")
         self.precision_choice = _choice("Precision to sign for", _PRECISIONS, "at least {} right")
         self.confidence_choice = _choice("Confidence of the certificate", _CONFIDENCES, "with {} confidence")
-        for choice in (self.precision_choice, self.confidence_choice):
+        self.promise_choice = QComboBox()
+        self.promise_choice.setAccessibleName("What the precision is promised of")
+        for promise, said in _PROMISES.items():
+            self.promise_choice.addItem(said, promise)
+        for choice in self._choices:
             choice.activated.connect(self._on_choice)
         self.certify_button = primary_button("Certify", self.certify, icon_name="tick")
         self.banner = Banner()
@@ -95,8 +104,7 @@ class AutomationScreen(QWidget):
         head = row(
             column(page_title("Automation"), self._facts, spacing=2),
             None,
-            self.precision_choice,
-            self.confidence_choice,
+            *self._choices,
             self.certify_button,
         )
         layout = QVBoxLayout(self)
@@ -151,9 +159,14 @@ class AutomationScreen(QWidget):
         if not self._chosen:
             _choose(self.precision_choice, report.settings.precision)
             _choose(self.confidence_choice, 1.0 - report.settings.delta)
+            self.promise_choice.setCurrentIndex(list(_PROMISES).index(Promise(report.settings.promise)))
         writable = not status.read_only
-        for part in (self.precision_choice, self.confidence_choice):
+        for part in self._choices:
             part.setEnabled(writable)
+        self.promise_choice.setEnabled(writable and not status.suspended)
+        self.promise_choice.setToolTip(
+            "The promise cannot be changed while a certificate is suspended" if status.suspended else ""
+        )
         self.certify_button.setEnabled(writable and counts.decisions > 0 and not self.job_panel.busy)
         self.certify_button.setToolTip(
             "" if counts.decisions else "A certificate is made of decisions; there are none yet"
@@ -185,6 +198,10 @@ class AutomationScreen(QWidget):
         if self.isVisible():
             self.activate()
 
+    @property
+    def _choices(self) -> tuple[QComboBox, ...]:
+        return self.precision_choice, self.promise_choice, self.confidence_choice
+
     def _on_choice(self, _index: int) -> None:
         self._chosen = True
 
@@ -200,6 +217,7 @@ class AutomationScreen(QWidget):
             self._session,
             precision=float(self.precision_choice.currentData()),
             confidence=float(self.confidence_choice.currentData()),
+            promise=Promise(self.promise_choice.currentData()),
             initiator=None,
             done=self._certified,
         )
@@ -208,10 +226,19 @@ class AutomationScreen(QWidget):
 
     def _certified(self, release: ReleaseSummary) -> None:
         certificate = release.certificate
+        asked = Promise(self.promise_choice.currentData())
         if certificate is not None and certificate.threshold is not None:
+            if certificate.kind not in asked.kinds:
+                # What was asked for could not be signed, so the promise stays what it was.
+                self._chosen = False
+                self.banner.say(
+                    f"Nothing could be signed {_PROMISES[asked]}. {release.id} keeps its certificate.", "warn"
+                )
+                return
+            as_a_match = "" if asked is Promise.TOGETHER else " as a match"
             self.banner.say(
                 f"{release.id} is signed: threshold {certificate.threshold:.3f}, "
-                f"about {percent(certificate.expected_coverage)} of new listings automated as a match.",
+                f"about {percent(certificate.expected_coverage)} of new listings automated{as_a_match}.",
                 "good",
             )
         else:

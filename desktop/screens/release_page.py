@@ -19,12 +19,12 @@ from desktop.widgets.basics import (
     secondary_button,
     words,
 )
-from desktop.widgets.certificate_card import certificate_basis
+from desktop.widgets.certificate_card import certificate_basis, certificate_parts
 from desktop.widgets.comparison_view import ComparisonView, gate_badge
 from desktop.widgets.job_panel import JobPanel
 from desktop.widgets.pieces import Banner, table
 from desktop.widgets.wording import counted, origin, percent, when
-from engine.contracts import Comparison, ReleaseSummary
+from engine.contracts import CertificateKind, Comparison, ReleaseSummary
 
 
 def standing(release: ReleaseSummary) -> str:
@@ -57,6 +57,12 @@ def basis_words(release: ReleaseSummary) -> str:
             f"Nothing is signed yet: about {counted(missing, 'random decision')} missing for "
             f"{percent(certificate.precision)} precision."
         )
+    if certificate.kind is CertificateKind.BOTH:
+        return (
+            f"Automates about {percent(certificate.expected_coverage)}, at least "
+            f"{percent(certificate.precision)} of it right. {certificate_basis(certificate)} "
+            f"{certificate_parts(certificate)}"
+        ).strip()
     return (
         f"Automates about {percent(certificate.expected_coverage)} as a match, at least "
         f"{percent(certificate.precision)} of them right. {certificate_basis(certificate)}"

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QWidget
 from desktop.widgets.basics import Badge, Card, words
 from desktop.widgets.wording import counted, percent
 from engine.contracts import Certificate, CertificateKind, Status
+from engine.contracts.certificate_words import forecast_words, segment_words
 
 
 def certificate_headline(status: Status) -> str:
@@ -16,6 +17,11 @@ def certificate_headline(status: Status) -> str:
         return "There are no listings yet."
     if certificate is None:
         return "Nothing is certified yet, so every match is reviewed by a person."
+    if CertificateKind.BOTH in status.suspended:
+        return (
+            "Suspended: nothing is automated, because audits found too many automated answers wrong. "
+            "The live audit says what to do."
+        )
     if CertificateKind.MATCH in status.suspended:
         return (
             "Suspended: no match is automated, because audits found too many automated matches wrong. "
@@ -29,6 +35,14 @@ def certificate_headline(status: Status) -> str:
         return (
             f"About {counted(missing, 'more random decision')} {verb} needed to sign for "
             f"{percent(certificate.precision)} precision."
+        )
+    if certificate.kind is CertificateKind.BOTH:
+        counts = status.counts
+        none = counts.automated_none / counts.listings
+        return (
+            f"{percent(status.coverage + none)} of the listings are automated, {percent(status.coverage)} as "
+            f"a match and {percent(none)} as “not in the catalogue”; at least "
+            f"{percent(certificate.precision)} of both together are right."
         )
     return (
         f"{percent(status.coverage)} of the listings are automated as a match; "
@@ -61,6 +75,38 @@ def certificate_basis(certificate: Certificate | None) -> str:
     )
 
 
+def certificate_parts(certificate: Certificate | None) -> str:
+    """How right each kind of answer is estimated to be where only both together are promised; "" else."""
+    if certificate is None or certificate.match_part is None or certificate.none_part is None:
+        return ""
+    return (
+        "Promised of both kinds of answers together, of neither separately. Estimated precision of the "
+        f"matches: {certificate.match_part.said}; of “not in the catalogue”: {certificate.none_part.said}."
+    )
+
+
+def none_words(status: Status) -> str:
+    """The line on "not in the catalogue": what is promised of it, or what is missing."""
+    certificate, none = status.certificate, status.none_certificate
+    if certificate is not None and certificate.kind is CertificateKind.BOTH:
+        return certificate_parts(certificate)
+    if CertificateKind.NONE in status.suspended:
+        return "“Not in the catalogue” is suspended: it is reviewed until certified again."
+    if none is None:
+        return ""
+    if none.threshold is not None:
+        return (
+            f"“Not in the catalogue” is automated too: at least {percent(none.precision)} of those are right."
+        )
+    said = []
+    if none.labels_missing:
+        missing = counted(none.labels_missing, "more random decision")
+        said.append(f"“Not in the catalogue” is not automated yet: about {missing} missing.")
+    if none.note:
+        said.append(f"{none.note}.")
+    return " ".join(said)
+
+
 class CertificateCard(Card):
     """Headline, basis, the engine's own note, and how old it is."""
 
@@ -84,6 +130,11 @@ class CertificateCard(Card):
         return self._headline.text()
 
     @property
+    def none_line(self) -> str:
+        """What is said of "not in the catalogue", or of the two parts of one promise."""
+        return self._none.text()
+
+    @property
     def note(self) -> str:
         """The engine's own note, and how many decisions are newer."""
         return self._note.text()
@@ -93,29 +144,20 @@ class CertificateCard(Card):
         self.shown = status
         certificate = status.certificate
         signed = certificate is not None and certificate.threshold is not None
-        if CertificateKind.MATCH in status.suspended:
+        if not set(status.suspended) <= {CertificateKind.NONE}:
             self._badge.show_as("Suspended", "bad")
         else:
             self._badge.show_as(*(("Signed", "good") if signed else ("Not yet signed", "warn")))
         self._headline.setText(certificate_headline(status))
         self._basis.setText(certificate_basis(certificate))
-        none = status.none_certificate
-        if CertificateKind.NONE in status.suspended:
-            self._none.setText("“Not in the catalogue” is suspended: it is reviewed until certified again.")
-        elif none is not None and none.threshold is not None:
-            self._none.setText(
-                "“Not in the catalogue” is automated too: "
-                f"at least {percent(none.precision)} of those are right."
-            )
-        elif none is not None and none.labels_missing:
-            self._none.setText(
-                "“Not in the catalogue” is not automated yet: about "
-                f"{counted(none.labels_missing, 'more random decision')} missing."
-            )
-        else:
-            self._none.setText("")
+        self._none.setText(none_words(status))
         self._none.setVisible(bool(self._none.text()))
-        notes = [certificate.note] if certificate is not None and certificate.note else []
+        told = (
+            certificate.note if certificate else "",
+            forecast_words(certificate),
+            segment_words(certificate),
+        )
+        notes = [f"{one}." for one in told if one]
         if status.decisions_since_certificate:
             notes.append(f"{counted(status.decisions_since_certificate, 'decision')} since it was made.")
         self._note.setText(" ".join(notes))

@@ -21,6 +21,7 @@ _STATES: dict[AuditState, tuple[str, Tone, str, str]] = {
 _KINDS = {
     CertificateKind.MATCH: "automated matches",
     CertificateKind.NONE: "automated “not in the catalogue”",
+    CertificateKind.BOTH: "automated matches and “not in the catalogue” together",
 }
 _ORDER = (AuditState.ALARM, AuditState.WATCH, AuditState.OK)
 
@@ -30,6 +31,9 @@ def audit_facts(audit: LiveAudit) -> str:
     said = f"{counted(audit.audits, 'audit')} of {_KINDS[audit.kind]}, {audit.wrong:,} wrong."
     if audit.estimate is None:
         return said
+    if audit.answers:
+        parts = (f"{_KINDS[one.kind]} {one.audits:,}, {one.wrong:,} wrong" for one in audit.answers)
+        said = f"{said} Of these {'; '.join(parts)}; neither is promised separately."
     return (
         f"{said} Precision {percent(audit.estimate, 1)}, "
         f"between {percent(audit.low, 1)} and {percent(audit.high, 1)} "

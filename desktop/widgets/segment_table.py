@@ -41,6 +41,11 @@ def interval_words(one: Estimate) -> str:
     return f"{percent(one.share)} ({100 * one.low:.0f}–{100 * one.high:.0f}{THIN}%)"
 
 
+def _precision_of(report: SegmentReport) -> str:
+    """What the precisions of a report are of."""
+    return "precision of matches and “not in the catalogue” together" if report.together else "precision"
+
+
 def flag_words(segment: Segment) -> str:
     """What is wrong with a segment, in words; "" for nothing."""
     return ", ".join(
@@ -70,14 +75,14 @@ _COLUMNS: tuple[Column[Segment], ...] = (
         "Automated, of the right",
         lambda one: interval_words(one.automated_of_right),
         tip=lambda one: (
-            "Of the listings whose best candidate is right, automated as a match: "
+            "Of the listings whose answer is right, automated under the certificate: "
             + one.automated_of_right.said
         ),
     ),
     Column(
         "Precision",
         lambda one: interval_words(one.precision),
-        tip=lambda one: f"Right, of those automated as a match: {one.precision.said}",
+        tip=lambda one: f"Right, of those automated under the certificate: {one.precision.said}",
     ),
 )
 
@@ -245,7 +250,7 @@ class SegmentTable(Card):
         )
         facts = [
             f"All {count(report.workspace.listings)} listings: {percent(report.workspace.automation_rate)} "
-            f"automated, precision {report.workspace.precision.said}",
+            f"automated, {_precision_of(report)} {report.workspace.precision.said}",
             f"intervals with {percent(report.level)} confidence, from {counted(report.audits, 'audit')}",
         ]
         if flagged:

@@ -14,12 +14,14 @@ touches: otherwise learning would take the hard listings out and flatter the res
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.automation.strata import Strata, choose_strata, exact_p_value, inclusion_levels
+from engine.automation.forecast import STEPS, Standing, everything_known, forecast
+from engine.automation.strata import Strata, choose_strata, inclusion_levels
 from engine.automation.testing_order import (
     LEAST_LABELS,
     Estimates,
@@ -30,14 +32,25 @@ from engine.automation.testing_order import (
     profile,
     smooth_precision,
 )
-from engine.contracts import Certificate, CertificateKind
+from engine.contracts import Certificate, CertificateKind, Forecast, SegmentCertificate
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-__all__ = ["Audits", "Estimates", "Population", "certify", "on_shared_labels", "zone_floor"]
+__all__ = [
+    "Audits",
+    "Estimates",
+    "Population",
+    "certify",
+    "certify_segments",
+    "on_shared_labels",
+    "zone_floor",
+]
 
 _GRID = 60
+#: A segment with fewer audits is not certified by itself, and so many segments are at most.
+LEAST_SEGMENT_LABELS, MOST_CERTIFIED_SEGMENTS = 40, 8
 #: Chance of passing that "labels missing" aims for.
 _WANTED_POWER = 0.8
 #: Decisions of the learning stream before a zone is drawn at all.
@@ -77,57 +90,96 @@ class _Test:
     above: Bools
     strata: Strata
     required: float
-    shares: Floats
+    counts: Ints
 
     @property
     def worth(self) -> int:
         return int(self.strata.effective)
 
+    def could_pass(self, precision: float, delta: float) -> bool:
+        """Whether labels without any error would do: the labels' answers have no part in it."""
+        return self.strata.p_value(np.ones(int(self.above.sum()), dtype=bool), 1 - precision) <= delta
 
-def _tests(learnt: Profile, audits: Audits, population: Population, precision: float) -> list[_Test]:
+    @property
+    def shares(self) -> Floats:
+        """How the accepted listings spread over the bins of the profile."""
+        return np.asarray(self.counts / max(1, self.counts.sum()))
+
+
+def thresholds_to_test(population: Population) -> Floats:
+    """The thresholds that are tested of a population, strictest first."""
+    return np.unique(np.quantile(population.confidence, 1 - np.linspace(0.02, 1.0, _GRID)))[::-1]
+
+
+def _tests(
+    learnt: Profile, audits: Audits, population: Population, precision: float, thresholds: Floats
+) -> list[_Test]:
     """Every threshold to test, strictest first."""
     confidence = population.confidence
-    thresholds = np.unique(np.quantile(confidence, 1 - np.linspace(0.02, 1.0, _GRID)))[::-1]
     levels = inclusion_levels(population.inclusion)
     level = np.searchsorted(levels * (1 - 1e-6), population.inclusion, "right") - 1
     # The strictest threshold that accepts a listing; those it does not reach are never accepted.
     first = len(thresholds) - np.searchsorted(thresholds[::-1], confidence, "right")
-    table = np.zeros((len(thresholds) + 1, len(levels) + 1), dtype=np.int64)
-    np.add.at(table, (first, level + 1), 1)
-    table = np.cumsum(table, axis=0)
+    by_level = _accepted(first, level + 1, (len(thresholds) + 1, len(levels) + 1))
+    by_bin = _accepted(first, learnt.bins(confidence), (len(thresholds) + 1, len(learnt.right)))
     tests = []
     for j, threshold in enumerate(thresholds):
         above = audits.confidence >= threshold
         strata = choose_strata(
-            levels, table[j, 1:], int(table[j, 0]), audits.inclusion[above], audits.coin[above]
+            levels, by_level[j, 1:], int(by_level[j, 0]), audits.inclusion[above], audits.coin[above]
         )
         covered = 1 - strata.missed
         tests.append(
             _Test(
                 threshold=float(threshold),
-                coverage=float(table[j].sum()) / len(confidence),
+                coverage=float(by_bin[j].sum()) / len(confidence),
                 above=above,
                 strata=strata,
                 required=1 - (1 - precision - strata.missed) / covered if covered > 0 else 2.0,
-                shares=learnt.shares(confidence[confidence >= threshold]),
+                counts=by_bin[j],
             )
         )
     return tests
 
 
-def _start(tests: list[_Test], rates: Floats, delta: float) -> int | None:
-    coverage = np.asarray([test.coverage for test in tests])
-    held = np.asarray([test.shares * test.coverage for test in tests])
-    newly = np.diff(held, axis=0, prepend=np.zeros((1, held.shape[1])))
-    newly = newly / np.maximum(newly.sum(axis=1, keepdims=True), 1e-12)
+def _accepted(first: Ints, kind: Ints, shape: tuple[int, int]) -> Ints:
+    """How many listings of each kind every threshold accepts, those before it included."""
+    table = np.zeros(shape, dtype=np.int64)
+    np.add.at(table, (first, kind), 1)
+    return np.cumsum(table, axis=0)
+
+
+def _newly(tests: list[_Test]) -> Floats:
+    """How the listings that every threshold adds to the one before are spread: [thresholds, bins]."""
+    newly = np.diff([test.counts for test in tests], axis=0, prepend=0)
+    return np.asarray(newly / np.maximum(newly.sum(axis=1, keepdims=True), 1))
+
+
+def _start(tests: list[_Test], rates: Floats, precision: float, delta: float) -> int | None:
+    # The plan counts labels of several strata as so many plain ones; the exact test asks a little more.
+    required = [test.required if test.could_pass(precision, delta) else 2.0 for test in tests]
     return plan_start(
         rates,
-        np.clip(newly, 0.0, 1.0),
+        _newly(tests),
         np.asarray([test.worth for test in tests]),
-        np.asarray([test.required for test in tests]),
-        coverage,
+        np.asarray(required),
+        np.asarray([test.coverage for test in tests]),
         delta,
     )
+
+
+def _passed(
+    tests: list[_Test], rates: Floats, audits: Audits, precision: float, delta: float
+) -> list[tuple[_Test, float]]:
+    """The tests passed one after the other from the planned start on, with their p-values."""
+    start = _start(tests, rates, precision, delta)
+    passed: list[tuple[_Test, float]] = []
+    for test in tests[start:] if start is not None else []:
+        p_value = test.strata.p_value(audits.right[test.above], 1 - precision)
+        if p_value > delta:
+            break
+        passed.append((test, p_value))
+    return passed
 
 
 def certify(
@@ -166,17 +218,11 @@ def certify(
     if not len(population.confidence) or not len(estimates.right):
         return none_yet
     learnt = profile(estimates, population.confidence)
-    tests = _tests(learnt, audits, population, precision)
-    start = _start(tests, played_rates(estimates, population.confidence), delta)
-    passed: tuple[_Test, float] | None = None
-    for test in tests[start:] if start is not None else []:
-        p_value = test.strata.p_value(audits.right[test.above], 1 - precision)
-        if p_value > delta:
-            break
-        passed = (test, p_value)
-    if passed is None:
+    tests = _tests(learnt, audits, population, precision, thresholds_to_test(population))
+    passed = _passed(tests, played_rates(estimates, learnt), audits, precision, delta)
+    if not passed:
         return replace(none_yet, labels_missing=_labels_missing(tests, learnt, len(audits.right), delta))
-    test, p_value = passed
+    test, p_value = passed[-1]
     right = audits.right[test.above]
     return replace(
         none_yet,
@@ -189,6 +235,92 @@ def certify(
         labels_missing=0,
         delta_spent=delta,
     )
+
+
+def certify_segments(
+    estimates: Estimates,
+    audits: Audits,
+    population: Population,
+    segment_of_audits: Sequence[str],
+    segment_of_population: Sequence[str],
+    *,
+    precision: float,
+    delta: float,
+) -> tuple[SegmentCertificate, ...]:
+    """What can be certified of segments each by itself; any of it is wrong with a chance of at most delta.
+
+    Delta is split evenly over the segments with :data:`LEAST_SEGMENT_LABELS` audits or more, of which the
+    largest :data:`MOST_CERTIFIED_SEGMENTS` are tried. How many audits there are and where has nothing
+    to do with what they said, so the choice costs nothing. Within a segment it is :func:`certify`, over
+    the thresholds of the whole.
+
+    Args:
+        estimates: the learning stream of all segments.
+        audits: the random stream of all segments.
+        population: the reserve of all segments.
+        segment_of_audits: [audits] name of the segment; "" belongs to none.
+        segment_of_population: [reserve] the same.
+        precision: required precision p, in (0, 1).
+        delta: of all segments together, in (0, 1).
+    """
+    mine, theirs = (
+        np.asarray(segment_of_audits, dtype=object),
+        np.asarray(segment_of_population, dtype=object),
+    )
+    names, counts = np.unique([name for name in segment_of_audits if name], return_counts=True)
+    enough = [str(name) for name, count in zip(names, counts, strict=True) if count >= LEAST_SEGMENT_LABELS]
+    largest = sorted(enough, key=lambda name: (-int((theirs == name).sum()), name))[:MOST_CERTIFIED_SEGMENTS]
+    if len(largest) < 2 or not len(estimates.right):
+        return ()
+    found = []
+    for name in largest:
+        some, here = mine == name, theirs == name
+        part = Population(population.confidence[here], population.inclusion[here])
+        labels = Audits(*(getattr(audits, field)[some] for field in Audits.__dataclass_fields__))
+        learnt = profile(estimates, part.confidence)
+        tests = _tests(learnt, labels, part, precision, thresholds_to_test(population))
+        share = delta / len(largest)
+        passed = _passed(tests, played_rates(estimates, learnt), labels, precision, share)
+        found.append(
+            SegmentCertificate(
+                segment=name,
+                reserve=len(part.confidence),
+                labels=len(labels.right),
+                delta=share,
+                threshold=passed[-1][0].threshold if passed else None,
+                tested_from=passed[0][0].threshold if passed else None,
+                coverage=passed[-1][0].coverage if passed else 0.0,
+            )
+        )
+    return tuple(found)
+
+
+def forecasts(
+    estimates: Estimates, audits: Audits, population: Population, *, precision: float, delta: float
+) -> tuple[Forecast, ...]:
+    """What further random decisions are expected to certify; arguments as for :func:`certify`.
+
+    No more are forecast than the reserve has listings left.
+    """
+    steps = [more for more in STEPS if more <= len(population.confidence) - len(audits.right)]
+    if not len(population.confidence) or not len(estimates.right):
+        return ()
+    learnt = profile(estimates, population.confidence)
+    tests = _tests(learnt, audits, population, precision, thresholds_to_test(population))
+    worth = np.asarray([test.strata.effective for test in tests])
+    standing = Standing(
+        worth=worth,
+        errors=worth * [test.strata.error_rate(audits.right[test.above]) for test in tests],
+        # Before the first draw no label speaks for anything; later all is expected to be spoken for.
+        required=np.asarray([test.required if len(audits.right) else precision for test in tests]),
+        coverage=np.asarray([test.coverage for test in tests]),
+        newly=_newly(tests),
+    )
+    known = everything_known(learnt, audits.confidence, audits.right)
+    planned = played_rates(estimates, learnt)
+    random = np.random.default_rng(2)
+    believed = random.beta(known.wrong, known.right, size=planned.shape)
+    return forecast(standing, planned, believed, len(audits.right), delta, steps)
 
 
 def on_shared_labels(certificate: Certificate, earlier: int) -> Certificate:
@@ -210,11 +342,10 @@ def on_shared_labels(certificate: Certificate, earlier: int) -> Certificate:
 
 def _lower_bound(strata: Strata, right: Bools, certified: float, delta: float) -> float:
     """The highest precision that these labels would certify at this threshold."""
-    labels, errors = [int(kept.sum()) for kept in strata.kept], strata.errors(right)
     low, high = certified, 1.0
     for _ in range(25):
         middle = (low + high) / 2
-        if exact_p_value(strata.weights, labels, errors, 1 - middle - strata.missed) <= delta:
+        if strata.p_value(right, 1 - middle) <= delta:
             low = middle
         else:
             high = middle

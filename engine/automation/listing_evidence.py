@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.automation.evidence import EVIDENCE_COLUMNS, TEXT_NAMES, column
-from engine.automation.ranking import best_rows, group_starts
+from engine.automation.evidence_columns import EVIDENCE_COLUMNS, TEXT_NAMES, column
+from engine.automation.ranking import best_rows, group_numbers, group_starts
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -60,7 +60,7 @@ def head_evidence(
     out = np.zeros((len(starts), len(HEAD_NAMES)), dtype=np.float32)
     if not len(starts):
         return best, out
-    run = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(listing_row)]))
+    run = group_numbers(listing_row)
     top = odds[best]
     others = odds.copy()
     others[best] = -_MOST_LOG_ODDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.automation.evidence import column
+from engine.automation.evidence_columns import column
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -19,12 +19,23 @@ def group_starts(listing_row: Ints) -> Ints:
     return np.flatnonzero(np.r_[True, listing_row[1:] != listing_row[:-1]])
 
 
+def group_numbers(listing_row: Ints) -> Ints:
+    """Number of every row's run of equal ``listing_row``, counted from 0."""
+    starts = group_starts(listing_row)
+    return np.repeat(np.arange(len(starts)), np.diff(starts, append=len(listing_row)))
+
+
+def rank_in_group(listing_row: Ints) -> Ints:
+    """Place of every row in its run of equal ``listing_row``, 0 for the first."""
+    return np.arange(len(listing_row)) - group_starts(listing_row)[group_numbers(listing_row)]
+
+
 def best_rows(listing_row: Ints, score: Floats) -> Ints:
     """Row of the highest score of every group (the first one on a tie)."""
     starts = group_starts(listing_row)
     if not len(starts):
         return starts
-    run = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(listing_row)]))
+    run = group_numbers(listing_row)
     best = np.maximum.reduceat(score, starts)
     rows = np.flatnonzero(score == best[run])
     _, first = np.unique(run[rows], return_index=True)
@@ -35,10 +46,8 @@ def strongest(listing_row: Ints, evidence: Floats, count: int) -> Bools:
     """Which pairs are among the ``count`` strongest of their listing before any matcher exists."""
     score = plain_score(evidence)
     order = np.lexsort((-score, listing_row))
-    starts = group_starts(listing_row[order])
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
     strong = np.zeros(len(order), dtype=bool)
-    strong[order] = rank < count
+    strong[order] = rank_in_group(listing_row[order]) < count
     return strong
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.contracts import Candidate, CertificateKind, Placement, Remembered, Route, RouteReason
+from engine.contracts import Candidate, CertificateKind, Placement, Route, RouteReason
 
 #: Two best candidates nearer than this are shown as a tie.
 TIE_MARGIN = 0.05
-#: So many listings one confirmation settles from memory, and so many more it may carry over the
-#: threshold as an alias, before a second one agrees. If it was wrong, those are what it does.
-ALONE_FROM_MEMORY = 3
-ALONE_AS_ALIAS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """What a release may automate: None = nothing of that kind is certified.
 
+    ``both`` stands instead of the other two: the answer is the likelier of the best candidate and "not in
+    catalogue" (a tie goes to the candidate), and it is automated from this probability on.
     ``suspended``: the kinds whose certificates the live audit has suspended; what they would automate
     is reviewed.
     """
@@ -26,6 +24,27 @@ class Thresholds:
     none: float | None
     has_matcher: bool
     suspended: frozenset[CertificateKind] = frozenset()
+    both: float | None = None
+
+    @property
+    def certified(self) -> bool:
+        """Whether matches may be automated at all, but for suspensions."""
+        return self.match is not None or self.both is not None
+
+    def allows(self, confidence: float | None, none_confidence: float) -> tuple[CertificateKind, bool] | None:
+        """The certificate that allows an answer, and whether that is "not in catalogue"; None to review.
+
+        ``confidence`` is of the best candidate, None without one.
+        """
+        if self.both is not None:
+            none = confidence is None or none_confidence > confidence
+            sure = none_confidence if none or confidence is None else confidence
+            return (CertificateKind.BOTH, none) if sure >= self.both else None
+        if confidence is not None and self.match is not None and confidence >= self.match:
+            return CertificateKind.MATCH, False
+        if self.none is not None and none_confidence >= self.none:
+            return CertificateKind.NONE, True
+        return None
 
 
 def place(
@@ -34,18 +53,14 @@ def place(
     *,
     none_confidence: float,
     thresholds: Thresholds,
-    remembered: Remembered | None,
-    rests_on_one: bool = False,
+    remembered_item: int | None,
+    unconfirmed_item: int | None = None,
 ) -> Placement:
-    """Route one listing.
+    """Route one listing. ``candidates`` are best first.
 
-    Args:
-        listing_id: its number.
-        candidates: best first.
-        none_confidence: that no item matches.
-        thresholds: what may be automated.
-        remembered: what confirmations of the same text say, None where there are none.
-        rests_on_one: the best candidate owes its confidence to one alias that has carried enough.
+    ``remembered_item`` settles it. ``unconfirmed_item`` was confirmed for its text once only, and others
+    with that text are settled by it already: an answer that rests on that confirmation waits for a
+    second one, whether it comes from memory or by way of the alias.
     """
     best = candidates[0] if candidates else None
     confidence = best.confidence if best else 0.0
@@ -63,28 +78,24 @@ def place(
             candidates=candidates,
         )
 
+    if remembered_item is not None:
+        return placed(Route.SETTLED, RouteReason.MEMORY, remembered_item)
     best_item = best.item_id if best else None
-    if remembered is not None and remembered.item_id is None:
-        return placed(Route.REVIEW, RouteReason.CONTRADICTED, best_item)
-    if remembered is not None and remembered.settles:
-        return placed(Route.SETTLED, RouteReason.MEMORY, remembered.item_id)
-    if best and thresholds.match is not None and confidence >= thresholds.match:
-        if CertificateKind.MATCH in thresholds.suspended:
-            return placed(Route.REVIEW, RouteReason.SUSPENDED, best_item)
-        if rests_on_one or (remembered is not None and remembered.item_id != best_item):
-            return placed(Route.REVIEW, RouteReason.ONE_CONFIRMATION, best_item)
-        return placed(Route.AUTOMATED, RouteReason.ABOVE_THRESHOLD, best_item)
-    if remembered is not None:
-        return placed(Route.REVIEW, RouteReason.ONE_CONFIRMATION, remembered.item_id)
-    if thresholds.none is not None and none_confidence >= thresholds.none:
-        if CertificateKind.NONE in thresholds.suspended:
-            return placed(Route.REVIEW, RouteReason.SUSPENDED, None)
-        return placed(Route.AUTOMATED, RouteReason.NOT_IN_CATALOGUE, None)
+    if best and best.via_alias and best.item_id == unconfirmed_item:
+        return placed(Route.REVIEW, RouteReason.UNCONFIRMED, best_item)
+    allowed = thresholds.allows(confidence if best else None, none_confidence)
+    if allowed is not None:
+        kind, none = allowed
+        answer = None if none else best_item
+        if kind in thresholds.suspended:
+            return placed(Route.REVIEW, RouteReason.SUSPENDED, answer)
+        reason = RouteReason.NOT_IN_CATALOGUE if none else RouteReason.ABOVE_THRESHOLD
+        return placed(Route.AUTOMATED, reason, answer)
     if best is None:
         return placed(Route.REVIEW, RouteReason.NO_CANDIDATES, None)
     if not thresholds.has_matcher:
         return placed(Route.REVIEW, RouteReason.NO_MATCHER, best_item)
-    if thresholds.match is None:
+    if not thresholds.certified:
         return placed(Route.REVIEW, RouteReason.NO_CERTIFICATE, best_item)
     if margin < TIE_MARGIN and confidence > TIE_MARGIN:
         return placed(Route.REVIEW, RouteReason.TIE, best_item)

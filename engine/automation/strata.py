@@ -52,16 +52,27 @@ class Strata:
     @property
     def labels(self) -> int:
         """How many labels are used."""
-        return int(sum(kept.sum() for kept in self.kept))
+        return sum(self.counts)
+
+    @property
+    def counts(self) -> list[int]:
+        """Labels used of each stratum."""
+        return [int(kept.sum()) for kept in self.kept]
 
     def errors(self, right: Bools) -> tuple[int, ...]:
         """Wrong labels of each stratum; ``right`` [labels]."""
         return tuple(int((~right[kept]).sum()) for kept in self.kept)
 
+    def error_rate(self, right: Bools) -> float:
+        """Estimated share of the accepted that is wrong, of those that labels speak for."""
+        if not self.weights:
+            return 0.0
+        shares = [k / n for k, n in zip(self.errors(right), self.counts, strict=True)]
+        return float(np.dot(self.weights, shares) / sum(self.weights))
+
     def p_value(self, right: Bools, allowed: float) -> float:
         """Largest probability of so few errors were at least ``allowed`` of the accepted wrong."""
-        labels = [int(kept.sum()) for kept in self.kept]
-        return exact_p_value(self.weights, labels, self.errors(right), allowed - self.missed)
+        return exact_p_value(self.weights, self.counts, self.errors(right), allowed - self.missed)
 
 
 def inclusion_levels(inclusion: Floats) -> Floats:

@@ -43,17 +43,17 @@ class Profile:
     """Posterior of the error rate by confidence: Beta(``wrong``, ``right``) in each bin.
 
     The learning stream asks near the threshold, so its listings are no fair sample of those above it.
-    Within a narrow bin of confidence they are; ``edges`` part the bins.
+    Within a narrow bin of confidence they are; ``edges`` part the bins, ``middles`` are their medians.
     """
 
     edges: Floats
+    middles: Floats
     right: Floats
     wrong: Floats
 
-    def shares(self, confidence: Floats) -> Floats:
-        """Which share of listings lies in each bin."""
-        bins = np.searchsorted(self.edges, confidence, "right")
-        return np.bincount(bins, minlength=len(self.right)) / max(1, len(confidence))
+    def bins(self, confidence: Floats) -> Ints:
+        """The bin of every listing."""
+        return np.searchsorted(self.edges, confidence, "right")
 
     def precision(self, shares: Floats) -> tuple[float, float]:
         """Expected precision of listings so spread, and its worth in judged listings."""
@@ -99,26 +99,26 @@ def _profile(estimates: Estimates, edges: Floats, middles: Floats) -> Profile:
     right = np.bincount(judged, estimates.right.astype(np.float64), len(edges) + 1)
     return Profile(
         edges=edges,
+        middles=middles,
         right=right + _SMOOTHING * curve + 0.2,
         wrong=seen - right + _SMOOTHING * (1 - curve) + 0.2,
     )
 
 
-def played_rates(estimates: Estimates, population: Floats) -> Floats:
-    """Error rates of every bin that the learning stream does not rule out: [plays, bins].
+def played_rates(estimates: Estimates, learnt: Profile) -> Floats:
+    """Error rates of every bin of ``learnt`` that the learning stream does not rule out: [plays, bins].
 
     Listings are resampled before the curve is drawn through them, because the curve itself is only as
     good as they are.
     """
     random = np.random.default_rng(0)
-    edges = np.unique(np.quantile(population, np.linspace(0, 1, _BINS + 1)))[1:-1]
-    middles = _middles(edges, population)
-    count = len(estimates.right)
+    count, bins = len(estimates.right), len(learnt.right)
     rates = []
     for _ in range(_RESAMPLES):
         some = random.integers(0, count, count)
-        drawn = _profile(Estimates(estimates.confidence[some], estimates.right[some]), edges, middles)
-        rates.append(random.beta(drawn.wrong, drawn.right, size=(_PLAYED // _RESAMPLES, len(middles))))
+        resampled = Estimates(estimates.confidence[some], estimates.right[some])
+        drawn = _profile(resampled, learnt.edges, learnt.middles)
+        rates.append(random.beta(drawn.wrong, drawn.right, size=(_PLAYED // _RESAMPLES, bins)))
     played = np.clip(np.concatenate(rates), 1e-9, 1 - 1e-9)
     # Listings that were chosen to learn from are not quite like the others: each play errs as a whole.
     odds = np.log(played / (1 - played)) + random.normal(0.0, _SHIFT, size=(len(played), 1))
@@ -159,18 +159,41 @@ def plan_start(
         delta: error probability of each test.
     """
     random = np.random.default_rng(0)
-    errors = np.zeros(len(rates))
-    passes = np.zeros((len(rates), len(labels)), dtype=bool)
-    before = 0
-    for j, count in enumerate(labels):
-        added = max(0, int(count) - before)
-        before = max(before, int(count))
-        errors = errors + random.binomial(added, np.clip(rates @ newly[j], 0, 1))
-        if count >= LEAST_LABELS and required[j] < 1:
-            passes[:, j] = errors <= largest_errors(int(count), float(required[j]), delta)
-    reached = np.zeros((len(rates), len(labels) + 1))
+    added = np.diff(np.maximum.accumulate(labels), prepend=0)
+    wrong = random.binomial(np.broadcast_to(added, (len(rates), len(labels))), np.clip(rates @ newly.T, 0, 1))
+    reached = walk(np.cumsum(wrong, axis=1), labels, required, coverage, delta)
+    value = reached.mean(axis=0) + _NOTHING_COSTS * (reached > 0).mean(axis=0)
+    if value.max(initial=0.0) > 0:
+        return int(np.argmax(value))
+    # No play gets anywhere; what the learning stream says may be wrong, and trying costs nothing.
+    possible = np.flatnonzero(_most_errors(labels, required, delta) >= 0)
+    mean = np.clip(rates.mean(axis=0) @ newly.T, 0, 1)
+    wrong = np.cumsum(added * mean) / np.maximum(np.cumsum(added), 1)
+    return int(possible[np.argmin(wrong[possible])]) if len(possible) else None
+
+
+def walk(errors: Floats, labels: Ints, required: Floats, coverage: Floats, delta: float) -> Floats:
+    """The coverage certified by testing from every threshold on: [plays, thresholds].
+
+    Args:
+        errors: [plays, thresholds] wrong ones among the accepted labels.
+        labels: [thresholds] accepted labels, strictest threshold first.
+        required: [thresholds] precision to show on them; 1 or more where that cannot be.
+        coverage: [thresholds] share of listings accepted.
+        delta: error probability of each test.
+    """
+    passes = errors <= _most_errors(labels, required, delta)
+    reached = np.zeros((len(errors), len(labels) + 1))
     for j in range(len(labels) - 1, -1, -1):
         reached[:, j] = np.where(passes[:, j], np.maximum(coverage[j], reached[:, j + 1]), 0.0)
-    reached = reached[:, :-1]
-    value = reached.mean(axis=0) + _NOTHING_COSTS * (reached > 0).mean(axis=0)
-    return int(np.argmax(value)) if value.max(initial=0.0) > 0 else None
+    return reached[:, :-1]
+
+
+def _most_errors(labels: Ints, required: Floats, delta: float) -> Ints:
+    """Most errors with which each threshold still passes; -1 where none does: [thresholds]."""
+    return np.asarray(
+        [
+            largest_errors(int(count), float(wanted), delta) if count >= LEAST_LABELS and wanted < 1 else -1
+            for count, wanted in zip(labels, required, strict=True)
+        ]
+    )

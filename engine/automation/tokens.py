@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from engine.automation.named_values import named_values, variant_words
+
 # quantity -> {spelling: factor to the base unit}. Spellings are lower case without dots.
 _UNITS: dict[str, dict[str, float]] = {
     "storage": {"kb": 1e-6, "mb": 1e-3, "gb": 1.0, "gig": 1.0, "tb": 1000.0, "go": 1.0, "to": 1000.0},
@@ -62,7 +64,8 @@ class TokenSets:
 
     ``words`` are all tokens in reading order, ``numbers`` those that are numbers (canonical form),
     ``measures`` "quantity:value" with the unit normalised, ``codes`` model codes without
-    punctuation, ``joined`` every neighbouring pair of tokens written as one.
+    punctuation, ``joined`` every neighbouring pair of tokens written as one, ``named`` the
+    "quantity:value" that words say and ``variants`` words like "plus" (``named_values.py``).
     """
 
     words: tuple[str, ...]
@@ -70,6 +73,8 @@ class TokenSets:
     measures: frozenset[str]
     codes: frozenset[str]
     joined: frozenset[str]
+    named: frozenset[str]
+    variants: frozenset[str]
 
     @property
     def first(self) -> str:
@@ -139,4 +144,12 @@ def parse_tokens(text: str) -> TokenSets:
         both = left + right
         if len(both) <= 24 and (_HAS_DIGIT.search(both) is not None):
             pairs.add(both)
-    return TokenSets(words, frozenset(numbers), frozenset(measures), frozenset(codes), frozenset(pairs))
+    return TokenSets(
+        words=words,
+        numbers=frozenset(numbers),
+        measures=frozenset(measures),
+        codes=frozenset(codes),
+        joined=frozenset(pairs),
+        named=named_values(text, words),
+        variants=variant_words(words),
+    )

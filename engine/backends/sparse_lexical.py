@@ -68,12 +68,6 @@ class SparseLexical:
         rows = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
         return rows.astype(np.int64), found.indices.astype(np.int64)
 
-    def paired(
-        self, texts: Sequence[str], text_rows: npt.NDArray[np.int64], item_rows: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.float32]:
-        """Cosine of ``texts[text_rows[i]]`` and item row ``item_rows[i]`` for every i."""
-        return paired_cosine(self.vectors(texts), text_rows, self.items, item_rows)
-
     def save(self, path: Path) -> None:
         """Write the index as one ``.npz`` without pickle."""
         np.savez(

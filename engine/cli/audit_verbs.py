@@ -8,9 +8,9 @@ from rich.table import Table
 from engine.cli.documents import Document
 from engine.cli.invocation import JsonOption, WorkspaceArgument, invocation
 from engine.cli.terminal import Terminal, facts, percent, table
-from engine.contracts import AuditReport, AuditState, CertificateKind, FeedDrift, LiveAudit
+from engine.cli.words import KIND_WORDS
+from engine.contracts import AuditReport, AuditState, FeedDrift, LiveAudit
 
-_KINDS = {CertificateKind.MATCH: "matches", CertificateKind.NONE: "not in catalogue"}
 _STATES = {
     AuditState.OK: "ok",
     AuditState.WATCH: "watch: fallen, but not shown to be below the promise",
@@ -40,13 +40,16 @@ def _audit_table(audit: LiveAudit) -> Table:
         "precision": percent(audit.estimate),
         f"band at {audit.confidence:.0%}": band,
     }
+    if audit.answers:
+        told = (f"{KIND_WORDS[one.kind]} {one.audits:,}, {one.wrong:,} wrong" for one in audit.answers)
+        values["of these"] = f"{'; '.join(told)}; neither is promised separately"
     if audit.fallen_since is not None:
         values["fallen since"] = (
             f"audit {audit.fallen_since:,}: {audit.since_wrong:,} of {audit.since_audits:,} wrong since"
         )
     if audit.suspended_at:
         values["suspended at"] = audit.suspended_at
-    return facts(f"Live audit of automated {_KINDS[audit.kind]}", values)
+    return facts(f"Live audit of automated {KIND_WORDS[audit.kind]}", values)
 
 
 def _feeds_table(audit: LiveAudit) -> Table:
@@ -55,7 +58,7 @@ def _feeds_table(audit: LiveAudit) -> Table:
         for feed in audit.feeds
     ]
     columns = ("feed", "audits", "wrong", "precision")
-    return table(f"Audits of {_KINDS[audit.kind]} by feed", columns, rows, right=columns[1:])
+    return table(f"Audits of {KIND_WORDS[audit.kind]} by feed", columns, rows, right=columns[1:])
 
 
 def _drift_table(drift: tuple[FeedDrift, ...]) -> Table:
@@ -98,6 +101,7 @@ def _audit(audit: LiveAudit) -> Document:
         "evidence_below": audit.below,
         "evidence_fallen": audit.fallen,
         "advice": audit.advice,
+        "answers": [{"kind": a.kind.value, "audits": a.audits, "wrong": a.wrong} for a in audit.answers],
         "feeds": [{"feed": f.feed, "audits": f.audits, "wrong": f.wrong} for f in audit.feeds],
         "points": [
             {"audits": p.audits, "precision": p.precision, "low": p.low, "high": p.high} for p in audit.points

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from engine.contracts import (
     CandidateView,
     Certificate,
+    CertificatePart,
     Comparison,
     Counts,
     Decision,
@@ -56,7 +57,17 @@ def certificate_document(certificate: Certificate | None) -> Document | None:
         "labels_missing": certificate.labels_missing,
         "delta_spent": certificate.delta_spent,
         "note": certificate.note,
+        "match_part": _part(certificate.match_part),
+        "none_part": _part(certificate.none_part),
+        "forecasts": [asdict(one) for one in certificate.forecasts],
+        "segments": [
+            {**asdict(one), "holds": one.holds_at(certificate.threshold)} for one in certificate.segments
+        ],
     }
+
+
+def _part(part: CertificatePart | None) -> Document | None:
+    return None if part is None else dict(asdict(part))
 
 
 def counts_document(counts: Counts) -> Document:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from engine.cli.invocation import JsonOption, invocation
 from engine.cli.terminal import Terminal, percent, table
-from engine.contracts import QueueOrder
+from engine.contracts import Promise, QueueOrder
 
 DEMO_FOLDER = Path("demo-workspace")
 
@@ -40,6 +40,9 @@ def replay(
     precision: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Required precision.")] = 0.95,
     delta: Annotated[float, typer.Option(min=0.0001, max=0.5, help="One minus the confidence.")] = 0.1,
     seeds: Annotated[int, typer.Option(min=1, help="Repetitions; each draws another future.")] = 1,
+    promise: Annotated[
+        Promise, typer.Option(help="Precision of each kind of answer, or of both together.")
+    ] = Promise.EACH,
     as_json: JsonOption = False,
 ) -> None:
     """Let the gold answers of a data set play the reviewer; report what was certified and realised."""
@@ -55,6 +58,7 @@ def replay(
         precision=precision,
         delta=delta,
         seeds=seeds,
+        promise=promise.value,
     )
     terminal = Terminal(as_json)
     with terminal.listening() as listen:
@@ -71,6 +75,7 @@ _ROUND_COLUMNS = (
     "certified coverage",
     "realised precision",
     "automation rate",
+    "precision of it",
     "oracle C@95",
     "best right",
 )
@@ -87,6 +92,7 @@ def _replay_tables(report: dict[str, Any]) -> list[Table | str]:
             percent(entry["certified_coverage"]),
             percent(entry["realised_precision"]),
             percent(entry["automation_rate"]),
+            percent(entry["automated_precision"]),
             percent(entry["oracle"]["C@95"]),
             percent(entry["best_right"]),
         )

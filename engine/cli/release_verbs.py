@@ -12,7 +12,7 @@ from engine.cli import documents
 from engine.cli.invocation import JsonOption, WorkspaceArgument, invocation
 from engine.cli.terminal import Terminal
 from engine.cli.words import comparison_tables, release_table
-from engine.contracts import RunState, TrainingRun
+from engine.contracts import Promise, RunState, TrainingRun
 from engine.errors import InputError
 from engine.training_process import run_training
 
@@ -39,12 +39,16 @@ def certify(
         float | None,
         typer.Option(min=0.5, max=0.9999, help="Required confidence (the workspace's)."),
     ] = None,
+    promise: Annotated[
+        Promise | None,
+        typer.Option(help="Precision of matches and of none each by itself, or of both together; kept."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Refit the matcher on all decisions, set the threshold, certify it, route again."""
     terminal = Terminal(as_json)
     with invocation(ctx).opened(workspace, kept="the champion is unchanged") as ws:
-        release = terminal.follow(ws.certify(precision=precision, confidence=confidence))
+        release = terminal.follow(ws.certify(precision=precision, confidence=confidence, promise=promise))
     terminal.answer(documents.release_document(release), release_table(release))
 
 

@@ -5,7 +5,22 @@ from __future__ import annotations
 from rich.table import Table
 
 from engine.cli.terminal import facts, percent, table
-from engine.contracts import Certificate, Comparison, Gate, ReleaseEvaluation, ReleaseSummary
+from engine.contracts import (
+    Certificate,
+    CertificateKind,
+    Comparison,
+    Gate,
+    ReleaseEvaluation,
+    ReleaseSummary,
+)
+from engine.contracts.certificate_words import forecast_words, segment_words
+
+#: What a certificate of each kind is for.
+KIND_WORDS = {
+    CertificateKind.MATCH: "matches",
+    CertificateKind.NONE: "not in catalogue",
+    CertificateKind.BOTH: "matches and not in catalogue together",
+}
 
 
 def certificate_words(certificate: Certificate | None) -> str:
@@ -13,14 +28,41 @@ def certificate_words(certificate: Certificate | None) -> str:
     if certificate is None:
         return "no certificate yet"
     wanted = f"precision ≥ {percent(certificate.precision)} with confidence {percent(1 - certificate.delta)}"
+    if certificate.kind is CertificateKind.BOTH:
+        wanted = f"matches and not in catalogue together: {wanted}"
     if certificate.threshold is None:
         missing = certificate.labels_missing
         more = f"; about {missing:,} more random decisions are expected to be needed" if missing else ""
-        return f"{wanted}: nothing could be certified from {certificate.labels:,} labels{more}"
+        outlook = f". {certificate.note}" if certificate.note else ""
+        return f"{wanted}: nothing could be certified from {certificate.labels:,} labels{more}{outlook}"
     return (
         f"{wanted} at threshold {certificate.threshold:.4f}, from {certificate.labels:,} labels "
         f"({certificate.accepted:,} accepted, {certificate.errors:,} wrong)"
         f"{'; ' if certificate.note else ''}{certificate.note}"
+    )
+
+
+def certificate_facts(
+    certificate: Certificate | None, none_certificate: Certificate | None
+) -> dict[str, str]:
+    """The certificates of a release, by what they are for; the parts of one for both beside it."""
+    facts_ = {"certificate": certificate_words(certificate)}
+    if certificate is None or certificate.kind is not CertificateKind.BOTH:
+        facts_["not in catalogue"] = certificate_words(none_certificate)
+    elif parts := parts_words(certificate):
+        facts_["of these"] = parts
+    further = {"forecast": forecast_words(certificate), "segments": segment_words(certificate)}
+    return facts_ | {name: words for name, words in further.items() if words}
+
+
+def parts_words(certificate: Certificate) -> str:
+    """How right each kind of answer is estimated to be, where only both together are promised."""
+    match, none = certificate.match_part, certificate.none_part
+    if match is None or none is None:
+        return ""
+    return (
+        f"matches ({percent(match.share)}), estimated precision {match.said}; not in catalogue "
+        f"({percent(none.share)}), estimated precision {none.said}; neither is promised separately"
     )
 
 
@@ -40,8 +82,7 @@ def release_table(release: ReleaseSummary) -> Table:
             "origin": release.origin,
             "matcher": release.matcher,
             "decisions": f"{release.decisions:,}",
-            "certificate": certificate_words(release.certificate),
-            "not in catalogue": certificate_words(release.none_certificate),
+            **certificate_facts(release.certificate, release.none_certificate),
         },
     )
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from engine.cli import documents
 from engine.cli.invocation import JsonOption, WorkspaceArgument, invocation
 from engine.cli.terminal import Terminal, facts, percent, table
-from engine.cli.words import certificate_words
-from engine.contracts import MAPPABLE_FIELDS, CertificateKind, Counts, ImportPreview, RecordKind, RefusedRow
+from engine.cli.words import KIND_WORDS, certificate_facts
+from engine.contracts import MAPPABLE_FIELDS, Counts, ImportPreview, RecordKind, RefusedRow
 from engine.errors import InputError
 
 _REFUSED_SHOWN = 20
@@ -159,9 +159,7 @@ def status(ctx: typer.Context, workspace: WorkspaceArgument, as_json: JsonOption
     with invocation(ctx).opened(workspace, read_only=True) as ws:
         state = ws.status()
     counts = state.counts
-    suspended = ", ".join(
-        "matches" if k == CertificateKind.MATCH else "not in catalogue" for k in state.suspended
-    )
+    suspended = ", ".join(KIND_WORDS[kind] for kind in state.suspended)
     overview = facts(
         f"Workspace {state.workspace}",
         {
@@ -171,8 +169,7 @@ def status(ctx: typer.Context, workspace: WorkspaceArgument, as_json: JsonOption
             "coverage": percent(state.coverage),
             "automation rate": percent(state.automation_rate),
             "champion": state.champion or "none yet",
-            "certificate": certificate_words(state.certificate),
-            "not in catalogue": certificate_words(state.none_certificate),
+            **certificate_facts(state.certificate, state.none_certificate),
             "since the certificate": f"{state.decisions_since_certificate:,} decisions",
             **({"suspended by the live audit": suspended} if suspended else {}),
         },

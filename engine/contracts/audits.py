@@ -30,6 +30,15 @@ class FeedAudit:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerAudit:
+    """The audits of one kind of answer under one promise for both: how many, and how many were wrong."""
+
+    kind: CertificateKind
+    audits: int
+    wrong: int
+
+
+@dataclass(frozen=True, slots=True)
 class AuditPoint:
     """Running precision with its band after so many audits."""
 
@@ -49,7 +58,8 @@ class LiveAudit:
     ``fallen_since`` is the audit from which precision has most likely fallen (1 = the first), with
     ``since_audits`` and ``since_wrong`` from there on. ``below`` and ``fallen`` are the evidence
     (e-values) that precision is below the promise, and that it has fallen to below it. ``points``
-    are thinned out for drawing.
+    are thinned out for drawing. ``answers`` are the audits by kind of answer where one promise is for
+    both; neither is promised separately.
     """
 
     kind: CertificateKind
@@ -75,6 +85,7 @@ class LiveAudit:
     advice: str
     feeds: tuple[FeedAudit, ...] = ()
     points: tuple[AuditPoint, ...] = ()
+    answers: tuple[AnswerAudit, ...] = ()
 
 
 class DriftMeasure(StrEnum):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from engine.contracts.records import Item, Listing
 
@@ -32,9 +34,7 @@ class RouteReason(StrEnum):
     AUDIT = "audit"
     SNOOZED = "snoozed"
     SUSPENDED = "suspended"
-    ONE_CONFIRMATION = "one_confirmation"
-    CONTRADICTED = "contradicted"
-    WITHDRAWN = "withdrawn"
+    UNCONFIRMED = "unconfirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,6 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
-    """What the confirmations of a listing's very text say of it.
-
-    ``item_id``: the item they agree on, None where they contradict each other; ``settles``: whether
-    that is enough to settle the listing, or it rests on one confirmation that has settled enough.
-    """
-
-    item_id: int | None
-    settles: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Placement:
     """The result of matching one listing under one release."""
 
@@ -80,10 +68,84 @@ class Placement:
 
 
 class CertificateKind(StrEnum):
-    """What is certified: automatic matches, or automatic "not in catalogue"."""
+    """What is certified: automatic matches, automatic "not in catalogue", or both with one promise."""
 
     MATCH = "match"
     NONE = "none"
+    BOTH = "both"
+
+
+class Promise(StrEnum):
+    """What a certificate promises precision of: each kind of answer by itself, or both together."""
+
+    EACH = "each"
+    TOGETHER = "together"
+
+    @property
+    def kinds(self) -> tuple[CertificateKind, ...]:
+        """The kinds of certificates that are made under it."""
+        if self is Promise.TOGETHER:
+            return (CertificateKind.BOTH,)
+        return CertificateKind.MATCH, CertificateKind.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatePart:
+    """One kind of answer under a promise for both: what the labels say of it. Nothing of it is promised.
+
+    ``share`` is its share of what the certificate accepts; ``labels`` are the random decisions at or
+    above the threshold that speak for it, ``errors`` the wrong ones among them. ``precision`` is
+    estimated from them (None where they are too few to name one), ``low`` and ``high`` bound it with
+    confidence ``level``; ``said`` are the words in every case.
+    """
+
+    share: float
+    labels: int
+    errors: int
+    precision: float | None
+    low: float
+    high: float
+    level: float
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What ``more`` random decisions are expected to certify. It is no promise.
+
+    ``coverage`` is the expected certified coverage (0 where there would be no certificate), ``low`` and
+    ``high`` hold 80 % of what may come, ``chance`` is the probability of any certificate.
+    """
+
+    more: int
+    coverage: float
+    low: float
+    high: float
+    chance: float
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentCertificate:
+    """What was certified of one segment by itself, with an equal part of delta.
+
+    ``threshold`` is the loosest that passed and ``tested_from`` the strictest, None where none did;
+    ``coverage`` is the share of the segment's listings at or above it. ``reserve`` listings of the
+    segment could be drawn, ``labels`` were.
+    """
+
+    segment: str
+    reserve: int
+    labels: int
+    delta: float
+    threshold: float | None
+    tested_from: float | None
+    coverage: float
+
+    def holds_at(self, threshold: float | None) -> bool:
+        """Whether the segment by itself bears a threshold, say that of the whole."""
+        if threshold is None or self.threshold is None or self.tested_from is None:
+            return False
+        return self.threshold <= threshold <= self.tested_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +157,9 @@ class Certificate:
     labels at or above the threshold and the wrong ones among them; ``lower_bound`` is the exact
     one-sided lower confidence bound of the precision there. ``delta_spent`` is the
     chance that this certificate or one before it on some of the same labels is wrong, at most.
+    ``match_part`` and ``none_part`` say how a certificate for both is made up; None for the others.
+    ``forecasts`` say what further random decisions are expected to certify, ``segments`` what was
+    certified of segments by themselves.
     """
 
     kind: CertificateKind
@@ -110,6 +175,24 @@ class Certificate:
     labels_missing: int | None
     delta_spent: float
     note: str = ""
+    match_part: CertificatePart | None = None
+    none_part: CertificatePart | None = None
+    forecasts: tuple[Forecast, ...] = ()
+    segments: tuple[SegmentCertificate, ...] = ()
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Certificate:
+        """A certificate from what ``dataclasses.asdict`` made of it."""
+        parts = {
+            name: CertificatePart(**fields[name])
+            for name in ("match_part", "none_part")
+            if fields.get(name) is not None
+        }
+        lists = {
+            "forecasts": tuple(Forecast(**one) for one in fields.get("forecasts", ())),
+            "segments": tuple(SegmentCertificate(**one) for one in fields.get("segments", ())),
+        }
+        return cls(**{**fields, **parts, **lists, "kind": CertificateKind(fields["kind"])})
 
 
 @dataclass(frozen=True, slots=True)

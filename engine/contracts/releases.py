@@ -38,7 +38,11 @@ class TrainingRun:
 
 
 class ReleaseManifest(BaseModel):
-    """``manifest.json`` of a release folder. ``files`` maps every file to its sha256."""
+    """``manifest.json`` of a release folder. ``files`` maps every file to its sha256.
+
+    ``zone_floor`` is the least confidence of the zone most random draws are made in, ``zone_of`` whether
+    that of the best candidate is meant or that of the answer (see :mod:`engine.contracts.together`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,6 +62,7 @@ class ReleaseManifest(BaseModel):
     decisions: int = 0
     aliases: int = 0
     zone_floor: float | None = None
+    zone_of: Literal["match", "both"] = "match"
     files: dict[str, str] = Field(default_factory=dict)
 
 
@@ -76,7 +81,10 @@ class MatcherGraphs:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSummary:
-    """A release as a list shows it."""
+    """A release as a list shows it.
+
+    ``certificate`` is for matches, or for both kinds of answers; then ``none_certificate`` is None.
+    """
 
     id: str
     created_at: str

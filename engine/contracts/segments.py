@@ -27,7 +27,8 @@ class Segment:
     """Listings with something in common.
 
     ``automated_of_right`` is the share of the listings whose best candidate is right that are automated
-    as a match, ``precision`` the share of right ones among the listings automated as a match; both are
+    as a match, ``precision`` the share of right ones among the listings automated as a match; under one
+    promise for both kinds of answers both are of the answer given, "not in catalogue" included. Both are
     estimated from audits. ``starved``: automated significantly less than the workspace.
     ``below_promise``: the precision's interval lies below what the certificate promises.
     """
@@ -60,6 +61,7 @@ class SegmentReport:
     """Who gets automated. ``promise`` is the certified precision, None without a certificate.
 
     ``level`` is the confidence of every interval; ``audits`` are the answered draws it all rests on.
+    ``together``: the promise, and every precision here, is of matches and "not in catalogue" together.
     """
 
     release: str | None
@@ -68,6 +70,7 @@ class SegmentReport:
     audits: int
     workspace: Segment
     groupings: tuple[SegmentGrouping, ...]
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)

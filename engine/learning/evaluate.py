@@ -26,7 +26,13 @@ from engine.contracts import (
     Verdict,
 )
 from engine.contracts.selective import area_under_risk_coverage, coverage_at
-from engine.learning.promote import Contradictions, decide_gate, paired_bootstrap, segment_coverages
+from engine.learning.promote import (
+    Answered,
+    Contradictions,
+    decide_gate,
+    paired_bootstrap,
+    segment_coverages,
+)
 
 if TYPE_CHECKING:
     from engine.store import UnitOfWork
@@ -50,6 +56,7 @@ class EvaluationLabels:
 
     ``best_right`` says whether the candidate of highest confidence is the reviewer's match,
     ``similarity_right`` the same for the candidate of highest similarity (``similarity``).
+    ``inclusion`` is the probability with which each listing was drawn.
     """
 
     listing_ids: Ints
@@ -57,6 +64,7 @@ class EvaluationLabels:
     best_right: Bools
     similarity: Floats
     similarity_right: Bools
+    inclusion: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,8 @@ class MeasuredRelease:
 
     ``answers`` is what it would do with the listings of the open feed without a person, [m]: an item
     number, :data:`NOT_IN_CATALOGUE` or :data:`NOT_AUTOMATED` (see :func:`answer_of`).
-    ``threshold`` and ``certified_coverage`` are None and 0 without a certificate.
+    ``threshold`` and ``certified_coverage`` are None and 0 without a certificate. ``answered`` is what it
+    says of the held-out listings where the promise in force is about it.
     """
 
     release_id: str
@@ -74,6 +83,7 @@ class MeasuredRelease:
     certified_coverage: float
     automation_rate: float
     answers: Ints
+    answered: Answered
 
 
 def answer_of(placement: Placement) -> int:
@@ -232,10 +242,12 @@ def compare(
     challenger: MeasuredRelease,
     listing_ids: npt.ArrayLike,
     segments: Sequence[str] = (),
+    precision: float,
     max_segment_drop: float,
     max_contradiction_share: float,
     seed: int = 0,
     flips_listed: int = FLIPS_LISTED,
+    together: bool = False,
 ) -> Comparison:
     """Challenger against champion on the same held-out decisions and the same open feed.
 
@@ -245,10 +257,12 @@ def compare(
         challenger: the release that wants its place.
         listing_ids: [m] listings of the open feed that ``answers`` of both are about, ascending.
         segments: [m] segment of each of those listings; empty for no comparison by segment.
+        precision: required precision, at which coverages are compared.
         max_segment_drop: the gate's tolerance, as a share of the segment's listings.
         max_contradiction_share: the gate's tolerance, as a share of the automated decided listings.
         seed: of the bootstrap.
         flips_listed: how many flips to describe.
+        together: the promise is about automated "not in catalogue" too, and so is the comparison.
 
     Raises:
         ValueError: the two were not measured on the same listings.
@@ -268,31 +282,30 @@ def compare(
         )
         for release in (champion, challenger)
     )
+    # Answers of the machine that the promise is about: items, or "not in catalogue" as well.
+    least = NOT_AUTOMATED if together else NOT_IN_CATALOGUE
     gate = decide_gate(
         champion_coverage=champion.certified_coverage,
         challenger_coverage=challenger.certified_coverage,
-        difference=paired_bootstrap(_accepted_right(champion), _accepted_right(challenger), seed=seed),
+        difference=paired_bootstrap(
+            champion.answered,
+            challenger.answered,
+            precision,
+            inclusion=champion.labels.inclusion,
+            seed=seed,
+        ),
         champion_certified=champion.threshold is not None,
         challenger_certified=challenger.threshold is not None,
         champion_aurc=before.aurc,
         challenger_aurc=after.aurc,
-        segments=segment_coverages(
-            segments, champion.answers > NOT_IN_CATALOGUE, challenger.answers > NOT_IN_CATALOGUE
-        )
+        segments=segment_coverages(segments, champion.answers > least, challenger.answers > least)
         if len(segments)
         else (),
         champion_contradictions=contradictions(ids, champion.answers, decisions),
         challenger_contradictions=contradictions(ids, challenger.answers, decisions),
         max_segment_drop=max_segment_drop,
         max_contradiction_share=max_contradiction_share,
+        share="share automated by certificate" if together else "coverage",
     )
     described, total = flips(uow, ids, champion.answers, challenger.answers, flips_listed)
     return Comparison(champion=before, challenger=after, gate=gate, flips=described, flips_total=total)
-
-
-def _accepted_right(release: MeasuredRelease) -> Bools:
-    """Held-out listings that the release automates as a match, and rightly; [n]."""
-    if release.threshold is None:
-        return np.zeros(release.labels.confidence.shape, dtype=np.bool_)
-    accepted = release.labels.confidence >= release.threshold
-    return np.asarray(accepted & release.labels.best_right, dtype=np.bool_)

@@ -39,49 +39,85 @@ class Contradictions:
         return self.contradicted / self.automated if self.automated else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a release answers to the held-out listings, [n]: how sure it is, and whether it is right."""
+
+    confidence: npt.NDArray[np.float64]
+    right: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Challenger minus champion in coverage at the required precision: mean over resamples, bounds."""
+
+    low: float
+    middle: float
+    high: float
+
+
 def paired_bootstrap(
-    accepted_right_champion: npt.ArrayLike,
-    accepted_right_challenger: npt.ArrayLike,
-    n: int = 2000,
+    champion: Answered,
+    challenger: Answered,
+    precision: float,
+    inclusion: npt.ArrayLike | None = None,
+    n: int = 500,
     seed: int = 0,
     level: float = 0.9,
-) -> tuple[float, float]:
-    """Confidence bounds of challenger minus champion in the share of listings accepted and right.
+) -> Difference:
+    """How much more the challenger would automate at the required precision.
 
     Both releases are judged on the same listings, so listings are resampled, not releases: what is
-    hard for both cancels out. Only listings on which the two differ matter, and their signs are
-    multinomial over resamples, which makes the bootstrap exact and cheap at any number of listings.
+    hard for both cancels out. On every resample each release gets the loosest threshold at which the
+    share of right answers is as required, because where a threshold happens to lie is luck too.
+
+    Most random draws were made where earlier matchers were sure. Weighting by the inverse of the
+    inclusion probability (Horvitz-Thompson, self-normalised) gives what a challenger gains elsewhere
+    its due: without it, the comparison favours whoever is like those that drew.
 
     Args:
-        accepted_right_champion: [m] whether the champion automates the listing and is right.
-        accepted_right_challenger: [m] the same for the challenger.
+        champion: on the held-out listings.
+        challenger: on the same, in the same order.
+        precision: required precision, in (0, 1).
+        inclusion: [m] probability with which each was drawn, in (0, 1]; None: all the same.
         n: resamples.
         seed: of the resampling.
         level: two-sided confidence in (0, 1).
 
     Returns:
-        Lower and upper percentile bound of the difference, as shares; (-1, 1) for no listings.
+        The difference, as shares; (-1, 0, 1) for no listings.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: the shapes differ, or an inclusion probability is not above 0.
     """
-    champion = np.asarray(accepted_right_champion).astype(bool)
-    challenger = np.asarray(accepted_right_challenger).astype(bool)
-    if champion.ndim != 1 or champion.shape != challenger.shape:
-        raise ValueError(
-            f"champion has shape {champion.shape}, challenger {challenger.shape}; both must be [m]"
-        )
-    m = champion.size
+    m = champion.confidence.size
+    drawn = np.ones(m) if inclusion is None else np.asarray(inclusion, dtype=np.float64)
+    shapes = {one.shape for release in (champion, challenger) for one in (release.confidence, release.right)}
+    if shapes != {(m,)}:
+        raise ValueError(f"champion and challenger have shapes {sorted(shapes)}; all must be [m]")
+    if drawn.shape != (m,) or not (drawn > 0).all():
+        raise ValueError("inclusion must be [m] probabilities above 0")
     if m == 0:
-        return -1.0, 1.0
-    gained = int((challenger & ~champion).sum())
-    lost = int((champion & ~challenger).sum())
-    shares = np.array([gained, lost, m - gained - lost], dtype=np.float64) / m
-    draws = np.random.default_rng(seed).multinomial(m, shares, size=n)
-    differences = (draws[:, 0] - draws[:, 1]) / m
+        return Difference(-1.0, 0.0, 1.0)
+    random = np.random.default_rng(seed)
+    differences = []
+    for _ in range(n):
+        weight = np.bincount(random.integers(0, m, m), minlength=m) / drawn
+        differences.append(_coverage(challenger, weight, precision) - _coverage(champion, weight, precision))
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(differences, [tail, 1.0 - tail])
-    return float(low), float(high)
+    return Difference(float(low), float(np.mean(differences)), float(high))
+
+
+def _coverage(release: Answered, weight: npt.NDArray[np.float64], precision: float) -> float:
+    """Weighted share of the listings above the loosest threshold with the required precision."""
+    order = np.argsort(-release.confidence, kind="stable")
+    confidence, accepted = release.confidence[order], np.cumsum(weight[order])
+    right = np.cumsum(weight[order] * release.right[order])
+    # Equal confidences are accepted together.
+    last = np.r_[confidence[1:] != confidence[:-1], True]
+    enough = last & (accepted > 0) & (right >= precision * accepted * (1 - 1e-12))
+    return float(accepted[enough][-1] / accepted[-1]) if enough.any() else 0.0
 
 
 def segment_coverages(
@@ -126,7 +162,7 @@ def decide_gate(
     *,
     champion_coverage: float,
     challenger_coverage: float,
-    difference: tuple[float, float],
+    difference: Difference,
     champion_certified: bool,
     challenger_certified: bool,
     champion_aurc: float,
@@ -136,14 +172,17 @@ def decide_gate(
     challenger_contradictions: Contradictions,
     max_segment_drop: float,
     max_contradiction_share: float,
+    share: str = "coverage",
 ) -> Gate:
     """Whether a challenger may be promoted, with a reason for every condition, met or not.
 
     It passes when all of these hold:
 
-    * its certified coverage is not below the champion's (by more than one step of the thresholds
-      tested), and the paired bootstrap does not put the whole interval below zero; while neither is
-      certified, its area under the risk-coverage curve is not larger;
+    * the paired bootstrap does not expect it to automate less at the required precision, and its certified
+      coverage is not below the champion's by more than the bootstrap's half width: two releases that
+      are equally good are certified a few points apart by the luck of the audits. Differences up to
+      one step of the thresholds tested do not count; while neither is certified, its area under the
+      risk-coverage curve is not larger;
     * a certified champion is not replaced by an uncertified challenger;
     * no segment loses more than ``max_segment_drop`` of coverage;
     * the share of its automated answers that contradict past decisions exceeds the champion's share
@@ -152,7 +191,7 @@ def decide_gate(
     Args:
         champion_coverage: certified coverage of the champion, 0 without a certificate.
         challenger_coverage: the same of the challenger.
-        difference: bounds from :func:`paired_bootstrap`.
+        difference: from :func:`paired_bootstrap`.
         champion_certified: whether the champion has a threshold.
         challenger_certified: whether the challenger has one.
         champion_aurc: area under the champion's risk-coverage curve on the held-out decisions.
@@ -162,10 +201,13 @@ def decide_gate(
         challenger_contradictions: of the challenger's.
         max_segment_drop: as a share of the segment's listings.
         max_contradiction_share: as a share of the automated decided listings.
+        share: what the coverages are called, for the reasons.
     """
-    low, high = difference
     checks: list[tuple[bool, str]] = []
-    interval = f"difference on the same held-out listings {100 * low:+.1f} to {100 * high:+.1f} points"
+    interval = (
+        f"difference at the required precision on the same held-out listings {100 * difference.middle:+.1f} "
+        f"({100 * difference.low:+.1f} to {100 * difference.high:+.1f}) points"
+    )
     if not champion_certified and not challenger_certified:
         checks.append(
             (
@@ -175,11 +217,12 @@ def decide_gate(
             )
         )
     else:
-        not_lower = challenger_coverage >= champion_coverage - COVERAGE_STEP and high >= 0.0
+        luck = max(COVERAGE_STEP, (difference.high - difference.low) / 2)
+        not_lower = difference.middle >= -COVERAGE_STEP and challenger_coverage >= champion_coverage - luck
         checks.append(
             (
                 not_lower and (challenger_certified or not champion_certified),
-                f"certified coverage {100 * champion_coverage:.1f} % -> "
+                f"certified {share} {100 * champion_coverage:.1f} % -> "
                 f"{100 * challenger_coverage:.1f} %, {interval}"
                 if challenger_certified
                 else "the challenger has no certificate and the champion has one",
@@ -209,7 +252,7 @@ def decide_gate(
         reasons=tuple(reason if passed else f"refused: {reason}" for passed, reason in checks),
         champion_coverage=champion_coverage,
         challenger_coverage=challenger_coverage,
-        difference_low=low,
-        difference_high=high,
+        difference_low=difference.low,
+        difference_high=difference.high,
         contradictions=challenger_contradictions.contradicted,
     )

@@ -9,7 +9,8 @@ In the order in which data goes round:
 5. :mod:`engine.pipeline.match_listings` - routing: automated, review or settled, into the store.
 6. ``engine.review`` - queue and decisions; :mod:`engine.pipeline.random_stream` draws the audits.
    :mod:`engine.pipeline.live_audit` watches the certificate in them, and suspends it on alarm.
-7. :mod:`engine.pipeline.certify_release` - decisions to matcher, threshold and certificate.
+7. :mod:`engine.pipeline.certify_release` - decisions to matcher;
+   :mod:`engine.pipeline.promises` - matcher and random decisions to threshold and certificate.
 8. :mod:`engine.pipeline.training_runs` - pairs to a run folder for the trainer, and back.
 9. :mod:`engine.pipeline.release_files` - all of it written as one release;
    :mod:`engine.pipeline.evaluate_release` - challenger against champion; then from 5 again.

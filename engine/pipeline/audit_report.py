@@ -15,6 +15,7 @@ from engine.automation.live_audit import (
     judge,
 )
 from engine.contracts import (
+    AnswerAudit,
     AuditPoint,
     AuditReport,
     AuditState,
@@ -23,6 +24,7 @@ from engine.contracts import (
     FeedAudit,
     FeedDrift,
     LiveAudit,
+    Promise,
 )
 from engine.store import StoredLiveAudit, UnitOfWork
 
@@ -53,7 +55,7 @@ def audit_report(uow: UnitOfWork, workspace: str, brands: frozenset[str]) -> Aud
 
 def live_audits(uow: UnitOfWork) -> tuple[LiveAudit, ...]:
     """The live audit of every certificate that automates, or would if it were not suspended."""
-    stored = (uow.live_audits.current(kind) for kind in CertificateKind)
+    stored = (uow.live_audits.current(kind) for kind in uow.live_audits.kinds_in_force())
     return tuple(_live_audit(uow, audit) for audit in stored if audit is not None)
 
 
@@ -97,14 +99,22 @@ def _live_audit(uow: UnitOfWork, audit: StoredLiveAudit) -> LiveAudit:
         advice=_advice(audit, judgement, wrong, fresh, promised, _worst_feed(feeds)),
         feeds=feeds,
         points=points,
+        answers=_answers(uow, audit),
     )
+
+
+def _answers(uow: UnitOfWork, audit: StoredLiveAudit) -> tuple[AnswerAudit, ...]:
+    if audit.kind is not CertificateKind.BOTH:
+        return ()
+    found = uow.live_audits.by_answer(audit.id)
+    return tuple(AnswerAudit(kind, *found.get(kind, (0, 0))) for kind in Promise.EACH.kinds)
 
 
 def certificate_delta(uow: UnitOfWork, audit: StoredLiveAudit) -> float:
     """The delta that the watched certificate was made with."""
     summary = uow.releases.get(audit.release_id)
-    match = audit.kind is CertificateKind.MATCH
-    certificate = summary.certificate if match else summary.none_certificate
+    none = audit.kind is CertificateKind.NONE
+    certificate = summary.none_certificate if none else summary.certificate
     return certificate.delta if certificate is not None else uow.settings.load().delta
 
 

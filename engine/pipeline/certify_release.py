@@ -5,32 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.automation.certificate import (
-    Audits,
-    Estimates,
-    Population,
-    certify,
-    on_shared_labels,
-    zone_floor,
-)
-from engine.automation.evidence import EVIDENCE_NAMES, TEXT_NAMES
+from engine.automation.evidence_columns import EVIDENCE_NAMES, TEXT_NAMES
 from engine.automation.matcher import FittedMatcher, LearningSet, fit_matcher
 from engine.backends.onnx_matcher import OnnxMatcher
-from engine.contracts import (
-    ANSWERING_VERDICTS,
-    Certificate,
-    CertificateKind,
-    Decision,
-    Progress,
-    Stream,
-    Verdict,
-)
+from engine.contracts import ANSWERING_VERDICTS, Decision, Progress, Promise, Stream, Verdict
 from engine.pipeline.evidence_blocks import BLOCK, EvidenceBlocks
-from engine.pipeline.random_stream import coins
+from engine.pipeline.promises import Promised, promised
 from engine.pipeline.score_listings import LoadedRelease, Scores, score_listings
 from engine.pipeline.search_side import SearchSide
 from engine.retrieval.aliases import AliasIndex
@@ -51,6 +36,7 @@ class Refit:
     alias_listing_ids: Ints
     alias_item_ids: Ints
     zone_floor: float | None
+    zone_of: Literal["match", "both"]
 
 
 def learning_decisions(decisions: list[Decision]) -> list[Decision]:
@@ -68,7 +54,7 @@ def refit(
     precision: float,
     delta: float,
 ) -> Generator[Progress, None, Refit]:
-    """Fit the matcher on the learning stream, certify it on the random stream."""
+    """Fit the matcher on the learning stream, certify on the random stream what the settings promise."""
     yield from blocks.prepare()
     with store.reading() as uow:
         decisions = uow.decisions.in_force()
@@ -92,35 +78,27 @@ def refit(
         none_certificate=None,
     )
     scores = yield from score_listings(loaded, blocks, shown=settings.shown_candidates)
-    match: Certificate | None = None
-    none: Certificate | None = None
-    floor: float | None = None
+    promise = Promise(settings.promise)
+    made: Promised | None = None
     if fitted is not None:
-        match, none, floor = _certificates(store, fitted, scores, decisions, precision=precision, delta=delta)
-        with store.reading() as uow:
-            before = [one for one in uow.releases.all() if one.origin != "reindex"]
-        match = on_shared_labels(match, sum(_issued(one.certificate) for one in before))
-        none = on_shared_labels(none, sum(_issued(one.none_certificate) for one in before))
+        made = promised(store, fitted, scores, decisions, promise=promise, precision=precision, delta=delta)
     return Refit(
         release=LoadedRelease(
             id=release_id,
             search=search,
             matcher=loaded.matcher,
             aliases=aliases,
-            certificate=match,
-            none_certificate=none,
+            certificate=made.certificate if made else None,
+            none_certificate=made.none_certificate if made else None,
         ),
         fitted=fitted,
         scores=scores,
         decisions=len(decisions),
         alias_listing_ids=np.asarray([a.listing_id for a in active], np.int64),
         alias_item_ids=np.asarray([a.item_id for a in active], np.int64),
-        zone_floor=floor,
+        zone_floor=made.zone_floor if made else None,
+        zone_of="both" if promise is Promise.TOGETHER else "match",
     )
-
-
-def _issued(certificate: Certificate | None) -> bool:
-    return certificate is not None and certificate.threshold is not None
 
 
 def load_aliases(store: Store, search: SearchSide, listing_ids: Ints, item_ids: Ints) -> AliasIndex | None:
@@ -169,65 +147,3 @@ def _learning_set(
             np.zeros(0, bool),
         )
     return LearningSet(*(np.concatenate(part) for part in (listing, evidence, positive, text, none)))
-
-
-def _certificates(
-    store: Store,
-    fitted: FittedMatcher,
-    scores: Scores,
-    decisions: list[Decision],
-    *,
-    precision: float,
-    delta: float,
-) -> tuple[Certificate, Certificate, float | None]:
-    with store.reading() as uow:
-        reserve_ids, reserve_inclusion = uow.listings.reserve()
-    rows = scores.rows_of(reserve_ids)
-    # A feed nobody has drawn from says nothing about itself and is not what is certified here.
-    known = rows >= 0
-    reserve_ids, reserve_inclusion, rows = reserve_ids[known], reserve_inclusion[known], rows[known]
-    inclusion_of = dict(zip(reserve_ids.tolist(), reserve_inclusion.tolist(), strict=True))
-
-    audits = [
-        d
-        for d in decisions
-        if d.stream == Stream.RANDOM and d.draw_id is not None and inclusion_of.get(d.listing_id, 0.0) > 0
-    ]
-    audit_rows = scores.rows_of(np.asarray([d.listing_id for d in audits], dtype=np.int64))
-    inclusion = np.asarray([inclusion_of[d.listing_id] for d in audits], dtype=np.float64)
-    coin = coins(np.asarray([d.draw_id for d in audits], dtype=np.int64))
-    answered = np.asarray([d.verdict in ANSWERING_VERDICTS for d in audits], dtype=bool)
-    matched = np.asarray([d.verdict == Verdict.MATCH for d in audits], dtype=bool)
-    items = np.asarray([d.item_id or 0 for d in audits], dtype=np.int64)
-
-    def certificate(
-        kind: CertificateKind,
-        of_all: npt.NDArray[np.float32],
-        learnt: npt.NDArray[np.float32],
-        learnt_right: npt.NDArray[np.bool_],
-        right: npt.NDArray[np.bool_],
-    ) -> tuple[Certificate, float | None]:
-        estimates = Estimates(learnt.astype(np.float64), learnt_right)
-        population = Population(of_all[rows].astype(np.float64), reserve_inclusion)
-        # "Unsure" and "bad listing" count as wrong: an automated answer there helped nobody.
-        judged = Audits(of_all[audit_rows].astype(np.float64), right & answered, inclusion, coin)
-        return (
-            certify(estimates, judged, population, precision=precision, delta=delta, kind=kind),
-            zone_floor(estimates, population, precision=precision),
-        )
-
-    match, floor = certificate(
-        CertificateKind.MATCH,
-        scores.best_confidence,
-        fitted.confidence,
-        fitted.right,
-        matched & (items == scores.best_item[audit_rows]),
-    )
-    none, _ = certificate(
-        CertificateKind.NONE,
-        scores.none_confidence,
-        fitted.none_confidence,
-        fitted.none_right,
-        ~matched,
-    )
-    return match, none, floor

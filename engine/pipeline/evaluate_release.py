@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import numpy as np
+import numpy.typing as npt
 
-from engine.contracts import Comparison, Progress, Route
+from engine.contracts import Comparison, Decision, Progress, Promise, Route
+from engine.contracts.together import answer_confidence, answer_right
 from engine.learning.evaluate import (
     NOT_AUTOMATED,
+    NOT_IN_CATALOGUE,
     EvaluationLabels,
     MeasuredRelease,
     answer_of,
@@ -16,6 +19,7 @@ from engine.learning.evaluate import (
     held_out,
     right_items,
 )
+from engine.learning.promote import Answered
 from engine.pipeline.match_listings import all_placements
 from engine.pipeline.release_shelf import ReleaseShelf
 from engine.pipeline.score_listings import LoadedRelease, Scores, score_listings
@@ -38,23 +42,55 @@ def measure(
         yield Progress("comparing", len(answers), len(scores.listing_ids))
     total = max(1, len(scores.listing_ids))
     certificate = release.certificate
+    promise = Promise(settings.promise)
     return MeasuredRelease(
         release_id=release.id,
         labels=labels_of(store, scores),
         threshold=certificate.threshold if certificate else None,
-        certified_coverage=certificate.expected_coverage if certificate else 0.0,
+        certified_coverage=certified_coverage(release, promise),
         automation_rate=settled / total,
         answers=np.asarray(answers, dtype=np.int64) if answers else np.full(0, NOT_AUTOMATED, np.int64),
+        answered=answered(store, scores, promise),
     )
+
+
+def certified_coverage(release: LoadedRelease, promise: Promise) -> float:
+    """The share of listings that a release's certificates automate of what the promise is about."""
+    main, none = release.certificate, release.none_certificate
+    if main is None:
+        return 0.0
+    if promise is Promise.TOGETHER:
+        return main.expected_coverage + (none.expected_coverage if none else 0.0)
+    return main.expected_coverage * (main.match_part.share if main.match_part else 1.0)
+
+
+def answered(store: Store, scores: Scores, promise: Promise) -> Answered:
+    """A release's answers to the held-out listings: matches, or under one promise for both either kind."""
+    decisions, rows = _held_out_rows(store, scores)
+    right = right_items(decisions)
+    of_match, of_none = scores.best_confidence[rows], scores.none_confidence[rows]
+    match_right = (scores.best_item[rows] == right) & (right > 0)
+    if promise is Promise.TOGETHER:
+        none_right = right == NOT_IN_CATALOGUE
+        return Answered(
+            answer_confidence(of_match, of_none), answer_right(of_match, of_none, match_right, none_right)
+        )
+    return Answered(of_match.astype(np.float64), match_right)
+
+
+def _held_out_rows(store: Store, scores: Scores) -> tuple[list[Decision], npt.NDArray[np.int64]]:
+    """The held-out decisions on scored listings, and the listings' rows."""
+    with store.reading() as uow:
+        decisions = held_out(uow.decisions.in_force())
+    rows = scores.rows_of(np.asarray([d.listing_id for d in decisions], dtype=np.int64))
+    return [d for d, row in zip(decisions, rows, strict=True) if row >= 0], rows[rows >= 0]
 
 
 def labels_of(store: Store, scores: Scores) -> EvaluationLabels:
     """The held-out decisions of the workspace as one release sees them."""
+    decisions, rows = _held_out_rows(store, scores)
     with store.reading() as uow:
-        decisions = held_out(uow.decisions.in_force())
-    rows = scores.rows_of(np.asarray([d.listing_id for d in decisions], dtype=np.int64))
-    decisions = [d for d, row in zip(decisions, rows, strict=True) if row >= 0]
-    rows = rows[rows >= 0]
+        reserve = dict(zip(*(part.tolist() for part in uow.listings.reserve()), strict=True))
     right = right_items(decisions)
     return EvaluationLabels(
         listing_ids=scores.listing_ids[rows],
@@ -62,6 +98,8 @@ def labels_of(store: Store, scores: Scores) -> EvaluationLabels:
         best_right=(scores.best_item[rows] == right) & (right > 0),
         similarity=scores.top_similarity[rows].astype(np.float64),
         similarity_right=(scores.top_similarity_item[rows] == right) & (right > 0),
+        # A listing taken out of the reserve since (inclusion 0) counts like those certain to be drawn.
+        inclusion=np.asarray([reserve.get(d.listing_id) or 1.0 for d in decisions], dtype=np.float64),
     )
 
 
@@ -83,8 +121,10 @@ def compare_releases(
             challenger=measured[1],
             listing_ids=listing_ids,
             segments=segments,
+            precision=settings.precision,
             max_segment_drop=settings.max_segment_drop,
             max_contradiction_share=settings.max_contradiction_share,
+            together=Promise(settings.promise) is Promise.TOGETHER,
         )
 
 

@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from engine.automation.evidence import EVIDENCE_NAMES, Pairs, add_margins, column
+from engine.automation.evidence import Pairs, add_margins
+from engine.automation.evidence_columns import EVIDENCE_NAMES, column
+from engine.backends.sparse_lexical import paired_cosine
 from engine.contracts import Listing, Progress
 from engine.pipeline.search_side import SearchSide
-from engine.retrieval.aliases import AliasEvidence, AliasIndex
+from engine.retrieval.aliases import AliasIndex
 from engine.retrieval.candidates import find_candidates, paired_similarity
 from engine.store import Store
 
@@ -36,8 +38,7 @@ Ints = npt.NDArray[np.int64]
 class EvidenceBlock:
     """Evidence of up to :data:`BLOCK` listings; ``listing_row`` points into ``listing_ids``.
 
-    ``text`` [listings, len(TEXT_NAMES)] is what each listing says by itself; ``aliases`` is what the
-    aliases' columns were made of, None without aliases.
+    ``text`` [listings, len(TEXT_NAMES)] is what each listing says by itself.
     """
 
     number: int
@@ -46,7 +47,6 @@ class EvidenceBlock:
     item_row: Ints
     evidence: Floats
     text: Floats
-    aliases: AliasEvidence | None = None
 
 
 def _fingerprint(listing: Listing, text: str) -> int:
@@ -107,18 +107,17 @@ class EvidenceBlocks:
         search = self._search
         yield from search.vectors.encode_missing(texts, search.encoder, stage="encoding listings")
         vectors = search.vectors.vectors(texts)
+        lexical = search.index.lexical.vectors(texts)
         found = find_candidates(
             search.index,
             vectors,
-            texts,
+            lexical,
             neighbours=search.neighbours,
             lexical_neighbours=search.lexical_neighbours,
         )
         nothing = np.zeros(len(found), dtype=np.float32)
         pairs = Pairs(found.listing_row, found.item_row, found.similarity, found.lexical, nothing, nothing)
         evidence = search.evidence.evidence(listings, texts, pairs)
-        # Aliases are compared with every listing at every refit: what that takes is kept too.
-        lexical = search.index.lexical.vectors(texts)
         temporary = path.with_suffix(".writing.npz")
         np.savez(
             temporary,
@@ -128,6 +127,7 @@ class EvidenceBlocks:
             item_row=found.item_row.astype(np.int32),
             evidence=evidence,
             text=search.evidence.text_evidence(texts),
+            # Aliases are compared with every listing at every refit: what that takes is kept too.
             vectors=np.asarray(vectors, dtype=np.float16),
             lexical_data=lexical.data,
             lexical_indices=lexical.indices,
@@ -170,23 +170,26 @@ class EvidenceBlocks:
         known = block.listing_row * width + block.item_row
         fresh = np.setdiff1d(near_listing * width + near_item, known)
         added_listing, added_item = fresh // width, fresh % width
-        added = self._pair_evidence(block, vectors, added_listing, added_item)
+        added = self._pair_evidence(block, vectors, lexical, added_listing, added_item)
 
         listing_row = np.concatenate([block.listing_row, added_listing])
         item_row = np.concatenate([block.item_row, added_item])
         order = np.lexsort((item_row, listing_row))
         listing_row, item_row = listing_row[order], item_row[order]
         evidence = np.concatenate([block.evidence, added])[order]
-        said = aliases.best(block.listing_ids, vectors, lexical, listing_row, item_row)
-        evidence[:, column("alias_similarity")] = said.similarity
-        evidence[:, column("alias_lexical")] = said.lexical
+        similarity, characters = aliases.best(block.listing_ids, vectors, lexical, listing_row, item_row)
+        evidence[:, column("alias_similarity")] = similarity
+        evidence[:, column("alias_lexical")] = characters
         add_margins(evidence, listing_row)
-        return EvidenceBlock(
-            block.number, block.listing_ids, listing_row, item_row, evidence, block.text, said
-        )
+        return EvidenceBlock(block.number, block.listing_ids, listing_row, item_row, evidence, block.text)
 
     def _pair_evidence(
-        self, block: EvidenceBlock, vectors: Floats, listing_row: Ints, item_row: Ints
+        self,
+        block: EvidenceBlock,
+        vectors: Floats,
+        lexical: sparse.csr_matrix,
+        listing_row: Ints,
+        item_row: Ints,
     ) -> Floats:
         if not len(listing_row):
             return np.zeros((0, len(EVIDENCE_NAMES)), dtype=np.float32)
@@ -204,7 +207,7 @@ class EvidenceBlocks:
             listing_row=where.astype(np.int64),
             item_row=item_row,
             similarity=paired_similarity(vectors, listing_row, search.index.dense.vectors, item_row),
-            lexical=search.index.lexical.paired(texts, where.astype(np.int64), item_row),
+            lexical=paired_cosine(lexical, listing_row, search.index.lexical.items, item_row),
             alias_similarity=nothing,
             alias_lexical=nothing,
         )

@@ -8,7 +8,8 @@ are in force, so undoing an audit takes its outcome out again, and with it an al
 
 A watch goes on across refits: fitting the matcher again every few dozen decisions must not make it
 forget. It begins anew with the first certificate, when the owner promotes a release or rolls back,
-when another precision is signed for, and when a suspension ends.
+when another precision is signed for, and when a suspension ends. Under one promise for both kinds of
+answers one watch takes in audits of both; the watches over certificates of another promise rest.
 
 A suspension ends when a new certificate passes on the labels made after the alarm alone. The k-th
 attempt is tested at delta / 2^k, so that trying often does not make passing likelier than delta.
@@ -36,6 +37,12 @@ from engine.contracts import (
 from engine.pipeline.score_listings import LoadedRelease, Scores
 from engine.store import AuditOutcome, Store, StoredLiveAudit, StoredPlacement, UnitOfWork
 
+_WHAT = {
+    CertificateKind.MATCH: "matches",
+    CertificateKind.NONE: "“not in the catalogue”",
+    CertificateKind.BOTH: "matches and “not in the catalogue” together",
+}
+
 
 def watch(uow: UnitOfWork, *, after_decision: int | None = None) -> ChangeSet:
     """Take in the audits answered after a decision's number, and raise or withdraw the alarm.
@@ -50,7 +57,7 @@ def watch(uow: UnitOfWork, *, after_decision: int | None = None) -> ChangeSet:
     Returns:
         What changed beyond the decisions: nothing, or the routes and the certificates.
     """
-    audits = {kind: _watched(uow, kind, certificate) for kind, certificate in _certificates(uow).items()}
+    audits = {kind: _watched(uow, kind, certificate) for kind, certificate in _in_force(uow).items()}
     if not any(audits.values()):
         return ChangeSet()
     if after_decision is not None:
@@ -83,13 +90,10 @@ def follow(store: Store, release: LoadedRelease, scores: Scores) -> tuple[str, .
     with store.writing() as uow:
         choice = uow.live_audits.last_choice()
         refitted = uow.releases.get(release.id).origin == "refit"
-        certificates = {
-            CertificateKind.MATCH: release.certificate,
-            CertificateKind.NONE: release.none_certificate,
-        }
-        for kind, certificate in certificates.items():
+        for certificate in (release.certificate, release.none_certificate):
             if certificate is None or certificate.threshold is None:
                 continue
+            kind = certificate.kind
             audit = uow.live_audits.current(kind)
             if audit is None or audit.choice < choice:
                 _open(uow, kind, release.id, certificate)
@@ -103,13 +107,13 @@ def follow(store: Store, release: LoadedRelease, scores: Scores) -> tuple[str, .
     return tuple(notices)
 
 
-def _certificates(uow: UnitOfWork) -> dict[CertificateKind, Certificate | None]:
+def _in_force(uow: UnitOfWork) -> dict[CertificateKind, Certificate | None]:
+    """The kinds of certificates that the champion's promise is made of, with its own of each."""
     champion = uow.releases.champion()
     summary = uow.releases.get(champion) if champion else None
-    return {
-        CertificateKind.MATCH: summary.certificate if summary else None,
-        CertificateKind.NONE: summary.none_certificate if summary else None,
-    }
+    held = (summary.certificate, summary.none_certificate) if summary else ()
+    own = {certificate.kind: certificate for certificate in held if certificate is not None}
+    return {kind: own.get(kind) for kind in uow.live_audits.kinds_in_force()}
 
 
 def _watched(
@@ -142,11 +146,12 @@ def _take_in(uow: UnitOfWork, decision: Decision) -> None:
         uow.live_audits.add(replace(first, decision_id=decision.id, right=right))
         return
     placement = uow.listings.placement(decision.listing_id)
-    kind = _automated_as(placement)
+    kind = _automated_as(uow, placement)
     audit = uow.live_audits.current(kind) if kind is not None else None
     if placement is None or audit is None or decision.draw_id <= audit.draws_before:
         return
-    match = audit.kind is CertificateKind.MATCH
+    # What the machine had said follows from the placement: under one promise it may be either.
+    match = _said_match(placement)
     uow.live_audits.add(
         AuditOutcome(
             decision_id=decision.id,
@@ -161,18 +166,27 @@ def _take_in(uow: UnitOfWork, decision: Decision) -> None:
     )
 
 
-def _automated_as(placement: StoredPlacement | None) -> CertificateKind | None:
+def _automated_as(uow: UnitOfWork, placement: StoredPlacement | None) -> CertificateKind | None:
     """The certificate under which a listing is automated, or would be if it were not suspended."""
     if placement is None:
         return None
     match placement.machine_route, placement.machine_reason:
-        case Route.AUTOMATED, RouteReason.ABOVE_THRESHOLD:
-            return CertificateKind.MATCH
-        case Route.AUTOMATED, RouteReason.NOT_IN_CATALOGUE:
-            return CertificateKind.NONE
+        case Route.AUTOMATED, RouteReason.ABOVE_THRESHOLD | RouteReason.NOT_IN_CATALOGUE:
+            pass
         case Route.REVIEW, RouteReason.SUSPENDED:
-            return CertificateKind.NONE if placement.item_id is None else CertificateKind.MATCH
-    return None
+            pass
+        case _:
+            return None
+    # Of the release that placed it: while a promotion routes anew that need not be the champion.
+    placed_by = uow.releases.get(placement.release_id).certificate if placement.release_id else None
+    if placed_by is not None and placed_by.kind is CertificateKind.BOTH:
+        return CertificateKind.BOTH
+    return CertificateKind.MATCH if _said_match(placement) else CertificateKind.NONE
+
+
+def _said_match(placement: StoredPlacement) -> bool:
+    """Whether an automated, or suspended, listing was answered with an item."""
+    return placement.machine_reason != RouteReason.NOT_IN_CATALOGUE and placement.item_id is not None
 
 
 def _was_right(decision: Decision, item_id: int | None) -> bool:
@@ -220,9 +234,11 @@ def _attempt(
     for decision, row in zip(fresh, rows.tolist(), strict=True):
         if row < 0:
             continue
+        confidence, none_confidence = scores.best_confidence[row], scores.none_confidence[row]
         match = audit.kind is CertificateKind.MATCH
-        confidence = (scores.best_confidence if match else scores.none_confidence)[row]
-        if float(confidence) < (certificate.threshold or 0.0):
+        if audit.kind is CertificateKind.BOTH:
+            match = not none_confidence > confidence
+        if float(confidence if match else none_confidence) < (certificate.threshold or 0.0):
             continue
         labels += 1
         errors += not _was_right(decision, int(scores.best_item[row]) if match else None)
@@ -236,9 +252,8 @@ def _attempt(
         )
         return True, ""
     uow.live_audits.note_attempt(audit.id, release.id, attempt)
-    what = "matches" if audit.kind is CertificateKind.MATCH else "“not in the catalogue”"
     return False, (
-        f"the certificate for {what} stays suspended: of the {labels:,} random listings it would automate "
-        f"that were reviewed since the alarm, {errors:,} were wrong, which does not prove "
+        f"the certificate for {_WHAT[audit.kind]} stays suspended: of the {labels:,} random listings it "
+        f"would automate that were reviewed since the alarm, {errors:,} were wrong, which does not prove "
         f"{100 * certificate.precision:g} % again"
     )

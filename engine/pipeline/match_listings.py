@@ -7,23 +7,30 @@ from collections.abc import Generator, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from engine.automation.routing import ALONE_AS_ALIAS, ALONE_FROM_MEMORY, Thresholds, place
-from engine.contracts import CertificateKind, Placement, Progress, Remembered
+from engine.automation.routing import Thresholds, place
+from engine.contracts import CertificateKind, Placement, Progress
+from engine.contracts.together import answer_confidence
 from engine.pipeline.score_listings import LoadedRelease, Scores
 from engine.review.priorities import gain_priorities
-from engine.store import Memory, Store, UnitOfWork
+from engine.store import Store, UnitOfWork
 
 #: Listings per transaction: a reviewer's decision waits at most for one of these.
 _BATCH = 2000
+#: One confirmation of a text settles so many other listings with it; the rest waits for a second, so that
+#: one wrong answer cannot spread over a feed of repeats (docs/adr/0011).
+UNCONFIRMED_REPEATS, _CONFIRMATIONS = 3, 2
 
 
 def thresholds_of(release: LoadedRelease, suspended: frozenset[CertificateKind] = frozenset()) -> Thresholds:
     """What the release's certificates allow, but for the suspended ones."""
+    main = release.certificate.threshold if release.certificate else None
+    together = release.together
     return Thresholds(
-        match=release.certificate.threshold if release.certificate else None,
+        match=None if together else main,
         none=release.none_certificate.threshold if release.none_certificate else None,
         has_matcher=release.matcher is not None,
         suspended=suspended,
+        both=main if together else None,
     )
 
 
@@ -34,52 +41,29 @@ def place_rows(
     rows: npt.NDArray[np.int64],
     forget: frozenset[int] = frozenset(),
     suspended: frozenset[CertificateKind] = frozenset(),
-    rest_on_one: frozenset[int] = frozenset(),
 ) -> list[Placement]:
-    """Placements of some rows of ``scores``; the listings to ``forget`` are not settled from memory.
-
-    ``rest_on_one``: listings of which :func:`resting_on_one` says so.
-    """
+    """Placements of some rows of ``scores``; the listings to ``forget`` are not settled from memory."""
     ids = scores.listing_ids[rows].tolist()
     keys = uow.listings.text_keys(ids)
-    memory = uow.aliases.memory(sorted(set(keys.values())), alone=ALONE_FROM_MEMORY)
+    memory = uow.memory.recall(sorted(set(keys.values())))
+    once = sorted(key for key, found in memory.items() if found.confirmations < _CONFIRMATIONS)
+    first = uow.memory.first_repeats(once, UNCONFIRMED_REPEATS)
     thresholds = thresholds_of(release, suspended)
-    return [
-        place(
-            listing_id,
-            scores.candidates(int(row)),
-            none_confidence=float(scores.none_confidence[row]),
-            thresholds=thresholds,
-            remembered=None
-            if listing_id in forget
-            else _remembered(memory.get(keys.get(listing_id, "")), listing_id),
-            rests_on_one=listing_id in rest_on_one,
+    placements = []
+    for listing_id, row in zip(ids, rows, strict=True):
+        found = None if listing_id in forget else memory.get(keys.get(listing_id, ""))
+        settles = found is not None and (found.confirmations >= _CONFIRMATIONS or listing_id in first)
+        placements.append(
+            place(
+                listing_id,
+                scores.candidates(int(row)),
+                none_confidence=float(scores.none_confidence[row]),
+                thresholds=thresholds,
+                remembered_item=found.item_id if found is not None and settles else None,
+                unconfirmed_item=found.item_id if found is not None and not settles else None,
+            )
         )
-        for listing_id, row in zip(ids, rows, strict=True)
-    ]
-
-
-def _remembered(memory: Memory | None, listing_id: int) -> Remembered | None:
-    if memory is None:
-        return None
-    return Remembered(memory.item_id, memory.confirmations > 1 or listing_id in memory.first)
-
-
-def resting_on_one(store: Store, release: LoadedRelease, scores: Scores) -> frozenset[int]:
-    """The listings that one alias alone would carry over the threshold, beyond the first few of it."""
-    threshold = thresholds_of(release).match
-    if threshold is None:
-        return frozenset()
-    aided, unaided = scores.best_confidence.astype(np.float64), scores.unaided.astype(np.float64)
-    carried = (aided >= threshold) & (unaided < threshold) & (scores.leans_on > 0)
-    ids, aliases = scores.listing_ids[carried], scores.leans_on[carried]
-    with store.reading() as uow:
-        waiting = np.isin(ids, list(uow.listings.undecided(ids.tolist())))
-    ids, aliases = ids[waiting], aliases[waiting]
-    order = np.lexsort((ids, aliases))
-    begins = np.searchsorted(aliases[order], aliases[order], "left")
-    beyond = np.arange(len(order)) - begins >= ALONE_AS_ALIAS
-    return frozenset(ids[order[beyond]].tolist())
+    return placements
 
 
 def all_placements(
@@ -89,11 +73,10 @@ def all_placements(
 
     A decided listing would remember itself; ``forget`` names those to judge by the machine alone.
     """
-    rest_on_one = resting_on_one(store, release, scores)
     for start in range(0, len(scores.listing_ids), 4096):
         rows = np.arange(start, min(start + 4096, len(scores.listing_ids)))
         with store.reading() as uow:
-            yield place_rows(uow, release, scores, rows, forget, rest_on_one=rest_on_one)
+            yield place_rows(uow, release, scores, rows, forget)
 
 
 def write_placements(
@@ -104,7 +87,6 @@ def write_placements(
     Closing the iterator keeps the batches that were written.
     """
     priorities = _priorities(release, scores)
-    rest_on_one = resting_on_one(store, release, scores)
     rows = np.arange(len(scores.listing_ids))
     if feed_id is not None:
         with store.reading() as uow:
@@ -115,7 +97,7 @@ def write_placements(
         with store.writing() as uow:
             # Read in every transaction: an alarm may be raised while this goes on.
             suspended = uow.live_audits.suspended()
-            placements = place_rows(uow, release, scores, batch, suspended=suspended, rest_on_one=rest_on_one)
+            placements = place_rows(uow, release, scores, batch, suspended=suspended)
             uow.listings.save_placements(release.id, placements, priorities[batch].tolist())
         yield Progress("routing", min(start + _BATCH, len(rows)), len(rows))
     return len(rows)
@@ -125,10 +107,12 @@ def _priorities(release: LoadedRelease, scores: Scores) -> npt.NDArray[np.float6
     if not len(scores.listing_ids):
         return np.zeros(0)
     _, family, sizes = np.unique(scores.best_item, return_inverse=True, return_counts=True)
-    threshold = thresholds_of(release).match
+    threshold = release.certificate.threshold if release.certificate else None
     return np.asarray(
         gain_priorities(
-            scores.best_confidence,
+            answer_confidence(scores.best_confidence, scores.none_confidence)
+            if release.together
+            else scores.best_confidence,
             scores.none_confidence,
             scores.margin,
             sizes[family],

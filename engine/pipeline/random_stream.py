@@ -14,6 +14,8 @@ import numpy as np
 from engine.store import UnitOfWork
 
 POLICY = "reserve-zone-2"
+#: The same with a zone of sure answers of either kind.
+POLICY_OF_ANSWERS = "reserve-zone-answers-1"
 #: Share of a round that is drawn from everything, whatever the zone.
 EVERYWHERE = 0.3
 
@@ -26,6 +28,7 @@ def draw(
     zone_floor: float | None,
     release_id: str | None,
     seed: int,
+    of_answer: bool = False,
 ) -> list[int]:
     """Draw up to ``count`` listings; returns the draw numbers.
 
@@ -36,27 +39,37 @@ def draw(
         zone_floor: least confidence of the zone; None = everything matched.
         release_id: the champion whose confidences define the zone.
         seed: makes a replay repeatable; the round's number is mixed in.
+        of_answer: ``zone_floor`` is of the answer's confidence, "not in catalogue" included.
     """
     if zone_floor is None:
         return _draw_from(uow, count, feed_id, None, release_id, seed)
     # Rounded by lot, so that rounds of one listing keep the share too.
     everywhere = int(count * EVERYWHERE + np.random.default_rng([seed, uow.draws.count(), 1]).random())
     drawn = _draw_from(uow, everywhere, feed_id, None, release_id, seed)
-    return drawn + _draw_from(uow, count - len(drawn), feed_id, zone_floor, release_id, seed)
+    return drawn + _draw_from(uow, count - len(drawn), feed_id, zone_floor, release_id, seed, of_answer)
 
 
 def _draw_from(
-    uow: UnitOfWork, count: int, feed_id: int | None, floor: float | None, release_id: str | None, seed: int
+    uow: UnitOfWork,
+    count: int,
+    feed_id: int | None,
+    floor: float | None,
+    release_id: str | None,
+    seed: int,
+    of_answer: bool = False,
 ) -> list[int]:
-    zone = uow.listings.reserve_zone(feed_id=feed_id, min_confidence=floor)
+    zone = uow.listings.reserve_zone(feed_id=feed_id, min_confidence=floor, of_answer=of_answer)
     if not len(zone.undrawn) or count <= 0:
         return []
     taken = min(count, len(zone.undrawn))
     probability = taken / len(zone.undrawn)
     generator = np.random.default_rng([seed, uow.draws.count()])
     chosen = np.sort(generator.choice(zone.undrawn, size=taken, replace=False))
-    uow.listings.raise_inclusion(feed_id=feed_id, min_confidence=floor, probability=probability)
-    return uow.draws.add([int(i) for i in chosen], probability, POLICY, release_id, floor)
+    uow.listings.raise_inclusion(
+        feed_id=feed_id, min_confidence=floor, probability=probability, of_answer=of_answer
+    )
+    policy = POLICY_OF_ANSWERS if of_answer else POLICY
+    return uow.draws.add([int(i) for i in chosen], probability, policy, release_id, floor)
 
 
 def coins(draw_ids: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engine.contracts import Certificate, CertificateKind, MatcherGraphs, ReleaseManifest
+from engine.contracts import Certificate, MatcherGraphs, ReleaseManifest
 from engine.contracts.training import ENCODER_FILES
 from engine.errors import ArtefactDamagedError, DiskFullError
 
@@ -85,11 +85,10 @@ class ReleaseDraft:
         np.savez(self.folder / ALIASES, listing_ids=listing_ids, item_ids=item_ids)
 
     def add_certificates(self, match: Certificate | None, none: Certificate | None) -> None:
-        """Write ``certificate.json``."""
-        document = {
-            "match": asdict(match) if match else None,
-            "none": asdict(none) if none else None,
-        }
+        """Write ``certificate.json``, by kind; ``match`` may be the one for both."""
+        document = {"match": None, "none": asdict(none) if none else None}
+        if match is not None:
+            document[match.kind.value] = asdict(match)
         (self.folder / CERTIFICATE).write_text(json.dumps(document, indent=2))
 
     def publish(self, manifest: ReleaseManifest, known: dict[str, str]) -> ReleaseManifest:
@@ -165,18 +164,15 @@ def verify_files(folder: Path, manifest: ReleaseManifest) -> None:
 
 
 def read_certificates(folder: Path) -> tuple[Certificate | None, Certificate | None]:
-    """``(match, none)`` certificates of a release folder."""
+    """Certificates of a release folder: for matches and for none, or for both and None."""
     path = folder / CERTIFICATE
     if not path.exists():
         return None, None
     document = json.loads(path.read_text())
 
-    def certificate(fields: dict[str, object] | None) -> Certificate | None:
-        if not fields:
-            return None
-        return Certificate(**{**fields, "kind": CertificateKind(str(fields["kind"]))})  # type: ignore[arg-type]
-
-    return certificate(document["match"]), certificate(document["none"])
+    main = document["match"] or document.get("both")
+    none = document["none"]
+    return Certificate.of(main) if main else None, Certificate.of(none) if none else None
 
 
 def read_matcher(folder: Path) -> MatcherGraphs | None:

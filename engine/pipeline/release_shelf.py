@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
-from engine.automation.evidence import EVIDENCE_NAMES
+from engine.automation.listing_evidence import HEAD_NAMES
 from engine.backends.onnx_encoder import OnnxEncoder
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import Certificate, Progress, ReleaseManifest
+from engine.errors import StaleChangeError
 from engine.pipeline import release_files as files
 from engine.pipeline.certify_release import Refit, load_aliases
 from engine.pipeline.evidence_blocks import EvidenceBlocks
@@ -110,19 +109,23 @@ class ReleaseShelf:
         return EvidenceBlocks(self._store, search, evidence_folder(self._store.folder, search.key))
 
     def open(self, release_id: str, settings: WorkspaceSettings) -> Generator[Progress, None, LoadedRelease]:
-        """A release, verified and ready to score over the catalogue as it is now."""
+        """A release, verified and ready to score over the catalogue as it is now.
+
+        Raises:
+            StaleChangeError: its matcher was fitted to other evidence than is computed today.
+        """
         folder = self.folder_of(release_id)
-        files.verify_files(folder, files.read_manifest(folder))
+        manifest = files.read_manifest(folder)
+        files.verify_files(folder, manifest)
+        if manifest.matcher != "none" and manifest.evidence_columns != list(HEAD_NAMES):
+            raise StaleChangeError(
+                f"release {release_id} was made by another version of Alcove, whose evidence was different: "
+                "run certify, which fits its matcher again"
+            )
         search = yield from self.search_side(folder / files.ENCODER_FOLDER, settings, release=release_id)
         certificate, none_certificate = files.read_certificates(folder)
         graphs = files.read_matcher(folder)
         listing_ids, item_ids = files.read_aliases(folder)
-        with self._store.reading() as uow:
-            standing = uow.aliases.standing()
-        pairs = zip(listing_ids.tolist(), item_ids.tolist(), strict=True)
-        # A confirmation that was taken back since speaks in no release any more, rolled back to or not.
-        held = np.asarray([pair in standing for pair in pairs], dtype=bool)
-        listing_ids, item_ids = listing_ids[held], item_ids[held]
         return LoadedRelease(
             id=release_id,
             search=search,
@@ -185,10 +188,11 @@ class ReleaseShelf:
                     catalogue_revision=revision,
                     text_recipe=search.recipe.manifest(),
                     matcher=refit.fitted.kind if refit and refit.fitted else "none",
-                    evidence_columns=list(EVIDENCE_NAMES),
+                    evidence_columns=list(HEAD_NAMES),
                     decisions=refit.decisions if refit else 0,
                     aliases=len(refit.alias_item_ids) if refit else 0,
                     zone_floor=refit.zone_floor if refit else None,
+                    zone_of=refit.zone_of if refit else "match",
                 ),
                 known,
             )

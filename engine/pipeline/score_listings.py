@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.automation.evidence import add_margins, column
+from engine.automation.evidence_columns import column
 from engine.automation.listing_evidence import head_evidence
-from engine.automation.ranking import best_rows, group_starts, plain_score, product_of_complements
+from engine.automation.ranking import group_starts, plain_score, product_of_complements, rank_in_group
 from engine.backends.onnx_matcher import OnnxMatcher
-from engine.contracts import Candidate, Certificate, Progress
+from engine.contracts import Candidate, Certificate, CertificateKind, Progress
 from engine.pipeline.evidence_blocks import EvidenceBlock, EvidenceBlocks
 from engine.pipeline.search_side import SearchSide
 from engine.retrieval.aliases import AliasIndex
@@ -25,7 +25,10 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 @dataclass(frozen=True, slots=True)
 class LoadedRelease:
-    """A release ready to score: search side, matcher, aliases, certificates."""
+    """A release ready to score: search side, matcher, aliases, certificates.
+
+    ``certificate`` is for matches, or for both kinds of answers; then ``none_certificate`` is None.
+    """
 
     id: str
     search: SearchSide
@@ -34,6 +37,11 @@ class LoadedRelease:
     certificate: Certificate | None
     none_certificate: Certificate | None
 
+    @property
+    def together(self) -> bool:
+        """Whether its certificate is one for matches and "not in catalogue" together."""
+        return self.certificate is not None and self.certificate.kind is CertificateKind.BOTH
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -41,9 +49,7 @@ class Scores:
 
     ``item_ids``, ``confidence``, ``similarity``, ``lexical`` and ``via_alias`` are [n, k], best
     first; item 0 = no candidate there. ``none_confidence``, ``top_similarity`` and
-    ``top_similarity_item`` are [n]; the last two are what similarity alone would answer. ``leans_on``
-    [n] is the listing whose alias is nearest for the best candidate, 0 for none, and ``unaided`` [n] the
-    confidence that the best candidate would have without that alias, 0 if another were best then.
+    ``top_similarity_item`` are [n]; the last two are what similarity alone would answer.
     """
 
     listing_ids: Ints
@@ -55,8 +61,6 @@ class Scores:
     none_confidence: Floats
     top_similarity: Floats
     top_similarity_item: Ints
-    leans_on: Ints
-    unaided: Floats
 
     def rows_of(self, listing_ids: Ints) -> Ints:
         """Row of every listing number, -1 where it was not scored. Numbers ascend."""
@@ -124,8 +128,6 @@ def _empty(shown: int) -> Scores:
         none_confidence=np.zeros(0, np.float32),
         top_similarity=np.zeros(0, np.float32),
         top_similarity_item=np.zeros(0, np.int64),
-        leans_on=np.zeros(0, np.int64),
-        unaided=np.zeros(0, np.float32),
     )
 
 
@@ -138,12 +140,10 @@ def _score_block(release: LoadedRelease, block: EvidenceBlock, shown: int) -> Sc
 
     # Equally strong candidates are ordered by the evidence itself, then by number: the same way every time.
     order = np.lexsort((item_ids, -plain_score(block.evidence), -strength, row))
-    starts = group_starts(row[order])
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    rank = rank_in_group(row[order])
     top = order[rank < shown]
     at = (row[top], rank[rank < shown])
-    confidence, none_confidence = _confidences(release.matcher, block, strength, best=order[starts])
-    leans_on, unaided = _unaided(release.matcher, block, confidence, best=order[starts])
+    confidence, none_confidence = _confidences(release.matcher, block, strength, best=order[rank == 0])
 
     def table(values: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
         out = np.zeros((listings, shown), dtype=values.dtype)
@@ -167,46 +167,7 @@ def _score_block(release: LoadedRelease, block: EvidenceBlock, shown: int) -> Sc
         none_confidence=none_confidence,
         top_similarity=top_similarity,
         top_similarity_item=top_similarity_item,
-        leans_on=leans_on,
-        unaided=unaided,
     )
-
-
-def _unaided(
-    matcher: OnnxMatcher | None, block: EvidenceBlock, confidence: Floats, best: Ints
-) -> tuple[Ints, Floats]:
-    """The alias that every listing's best candidate leans on, and its confidence without that one."""
-    leans_on = np.zeros(len(block.listing_ids), np.int64)
-    unaided = np.zeros(len(block.listing_ids), np.float32)
-    unaided[block.listing_row[best]] = confidence[best]
-    if matcher is None or block.aliases is None:
-        return leans_on, unaided
-    aided = best[block.aliases.nearest[best] > 0]
-    if not len(aided):
-        return leans_on, unaided
-    listings = block.listing_row[aided]
-    leans_on[listings] = block.aliases.nearest[aided]
-    some = np.isin(block.listing_row, listings)
-    evidence = block.evidence[some]
-    aided_there = np.cumsum(some)[aided] - 1
-    evidence[aided_there, column("alias_similarity")] = block.aliases.other_similarity[aided]
-    evidence[aided_there, column("alias_lexical")] = block.aliases.other_lexical[aided]
-    row = np.searchsorted(listings, block.listing_row[some])
-    add_margins(evidence, row)
-    part = replace(
-        block,
-        listing_ids=block.listing_ids[listings],
-        listing_row=row,
-        item_row=block.item_row[some],
-        evidence=evidence,
-        text=block.text[listings],
-        aliases=None,
-    )
-    strength = _strength(matcher, evidence)
-    leading = best_rows(row, strength)
-    there, _ = _confidences(matcher, part, strength, best=leading)
-    unaided[listings] = np.where(leading == aided_there, there[aided_there], 0.0)
-    return leans_on, unaided
 
 
 def _strength(matcher: OnnxMatcher | None, evidence: Floats) -> Floats:

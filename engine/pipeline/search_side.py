@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.automation.evidence import EVIDENCE_NAMES, TEXT_NAMES, EvidenceBuilder
+from engine.automation.evidence import EvidenceBuilder
+from engine.automation.evidence_columns import EVIDENCE_NAMES, TEXT_NAMES
 from engine.contracts import Item, Progress, Record
 from engine.intake.record_text import record_text
 from engine.retrieval.candidates import KEPT

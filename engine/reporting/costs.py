@@ -2,9 +2,11 @@
 
 A listing at or above the threshold is automated and costs ``wrong`` where its best candidate is not
 right. Any other is reviewed and costs ``review``, and ``missed`` as well where its best candidate is
-right: the match was there and waited for a person. Shares come from the answered draws of the random
-stream, each standing for 1 / inclusion listings; listings that could not have been drawn are taken to
-be reviewed at any threshold.
+right: the match was there and waited for a person. Under one promise for both kinds of answers the answer
+given stands for the best candidate; a right "not in catalogue" that is reviewed misses nothing.
+
+Shares come from the answered draws of the random stream, each standing for 1 / inclusion listings;
+listings that could not have been drawn are taken to be reviewed at any threshold.
 
 The cheapest threshold is picked on the same draws that price it, which flatters it. So its saving is
 corrected by the optimism found on resamples (Efron and Gong 1983): on each one the cheapest threshold is
@@ -60,6 +62,7 @@ def cost_curve(
     costs: Costs,
     *,
     reached: float = 1.0,
+    missable: npt.ArrayLike | None = None,
 ) -> CostCurve:
     """Expected cost per listing by threshold.
 
@@ -69,6 +72,7 @@ def cost_curve(
         inclusion: [n] probability with which each was drawn, in (0, 1].
         costs: in the owner's unit.
         reached: share of the listings that could have been drawn; the others are reviewed.
+        missable: [n] whether a review of each lets a right match wait; ``right`` when not given.
 
     Raises:
         ValueError: the shapes differ, or there is no audit.
@@ -80,9 +84,10 @@ def cost_curve(
             "a cost curve needs one confidence, answer and inclusion for each audit, and an audit"
         )
     order = np.argsort(-scores, kind="stable")
-    last, steps = _steps(scores[order], hits[order], costs)
+    waits = hits if missable is None else np.asarray(missable).astype(bool)
+    last, steps = _steps(scores[order], hits[order], waits[order], costs)
     weight = weight[order] / weight.sum()
-    before = float((weight * _reviewed(hits[order], costs)).sum())
+    before = float((weight * _reviewed(waits[order], costs)).sum())
     cost = np.concatenate([[before], before + np.cumsum(weight * steps)[last]])
     automated = np.concatenate([[0.0], np.cumsum(weight)[last]])
     return CostCurve(
@@ -92,14 +97,14 @@ def cost_curve(
     )
 
 
-def _reviewed(hits: Bools, costs: Costs) -> Floats:
-    return np.asarray(costs.review + costs.missed * hits, dtype=np.float64)
+def _reviewed(waits: Bools, costs: Costs) -> Floats:
+    return np.asarray(costs.review + costs.missed * waits, dtype=np.float64)
 
 
-def _steps(scores: Floats, hits: Bools, costs: Costs) -> tuple[npt.NDArray[np.int64], Floats]:
+def _steps(scores: Floats, hits: Bools, waits: Bools, costs: Costs) -> tuple[npt.NDArray[np.int64], Floats]:
     """The last audit of every threshold, and what automating each audit instead of reviewing it adds."""
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
-    return last, np.asarray(costs.wrong * ~hits - _reviewed(hits, costs), dtype=np.float64)
+    return last, np.asarray(costs.wrong * ~hits - _reviewed(waits, costs), dtype=np.float64)
 
 
 def saving(
@@ -113,6 +118,7 @@ def saving(
     level: float = LEVEL,
     resamples: int = _RESAMPLES,
     seed: int = 0,
+    missable: npt.ArrayLike | None = None,
 ) -> tuple[float, float, float]:
     """What the cheapest threshold saves per listing against another, and its bounds.
 
@@ -126,6 +132,7 @@ def saving(
         level: two-sided confidence in (0, 1).
         resamples: of the bootstrap.
         seed: of the resampling.
+        missable: [n] as in :func:`cost_curve`.
 
     Returns:
         The saving, corrected for having picked the threshold on these audits, and its bounds.
@@ -133,8 +140,9 @@ def saving(
     scores, hits = np.asarray(confidence, dtype=np.float64), np.asarray(right).astype(bool)
     weight = 1 / np.asarray(inclusion, dtype=np.float64)
     order = np.argsort(-scores, kind="stable")
-    scores, hits, weight = scores[order], hits[order], weight[order]
-    last, steps = _steps(scores, hits, costs)
+    waits = hits if missable is None else np.asarray(missable).astype(bool)
+    scores, hits, waits, weight = scores[order], hits[order], waits[order], weight[order]
+    last, steps = _steps(scores, hits, waits, costs)
     accepted = 0 if against is None else int(np.searchsorted(-scores, -against, side="right"))
 
     def savings(counts: npt.NDArray[np.int64]) -> Floats:
@@ -172,6 +180,7 @@ def cost_report(
     threshold: float | None,
     reached: float = 1.0,
     seed: int = 0,
+    missable: npt.ArrayLike | None = None,
 ) -> CostReport:
     """Costs by threshold, the cheapest beside the certified one, and one sentence about the two.
 
@@ -185,6 +194,7 @@ def cost_report(
         threshold: the certified one, None where nothing is certified.
         reached: as in :func:`cost_curve`.
         seed: of the bootstrap.
+        missable: [n] as in :func:`cost_curve`.
     """
     scores = np.asarray(confidence, dtype=np.float64)
 
@@ -201,14 +211,16 @@ def cost_report(
             f"of at least {LEAST_AUDITS}."
         )
     costs = Costs(wrong, review, missed or 0.0)
-    curve = cost_curve(scores, right, inclusion, costs, reached=reached)
+    curve = cost_curve(scores, right, inclusion, costs, reached=reached, missable=missable)
     best = int(np.argmin(curve.cost))
     at = 0 if threshold is None else int(np.searchsorted(-curve.thresholds, -threshold, side="right")) - 1
     certified = None if threshold is None else replace(_point(curve, at), threshold=threshold)
     optimal = _point(curve, best)
     saved, low, high = (
         PER * value
-        for value in saving(scores, right, inclusion, costs, threshold, reached=reached, seed=seed)
+        for value in saving(
+            scores, right, inclusion, costs, threshold, reached=reached, seed=seed, missable=missable
+        )
     )
     kept = np.unique(np.linspace(0, len(curve.cost) - 1, min(_MOST_POINTS, len(curve.cost))).astype(int))
     return CostReport(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from engine.contracts import (
+    CertificateKind,
     CostReport,
     RateSnapshot,
     ReleaseSummary,
@@ -14,6 +15,7 @@ from engine.contracts import (
     SegmentReport,
     Status,
 )
+from engine.contracts.certificate_words import forecast_words, segment_words
 from engine.reporting.weighted import counted
 
 #: Says of a folder that it holds a report of ours, and in which form.
@@ -64,6 +66,14 @@ def headline(status: Status) -> str:
     automated = f"{percent(status.automation_rate)} of these listings are settled without a person"
     if certificate is None or certificate.threshold is None:
         return f"Nothing is certified yet, so every match is reviewed by a person; {automated}."
+    if certificate.kind is CertificateKind.BOTH:
+        answered = status.counts.automated_matches + status.counts.automated_none
+        none = status.counts.automated_none / status.counts.listings
+        return (
+            f"{percent(answered / status.counts.listings)} of these listings are automated, "
+            f"{percent(status.coverage)} as a match and {percent(none)} as “not in catalogue”; at least "
+            f"{percent(certificate.precision)} of that together is right, and here is why you may believe it."
+        )
     return (
         f"{percent(status.coverage)} of these listings are automated as a match, "
         f"at least {percent(certificate.precision)} of that is right, and here is why you may believe it."
@@ -85,7 +95,9 @@ def reasons(status: Status) -> tuple[str, ...]:
             if missing
             else "No number of further decisions is expected to change that at this precision."
         )
-        return (f"{labels} did not certify any threshold at {percent(certificate.precision)}.", more)
+        none_yet = f"{labels} did not certify any threshold at {percent(certificate.precision)}."
+        expected = forecast_words(certificate)
+        return (none_yet, more, f"{expected}.") if expected else (none_yet, more)
     said = [
         f"{labels}: listings drawn by lot, with a known probability, and judged by a person who did not see "
         "what the machine thought.",
@@ -98,6 +110,14 @@ def reasons(status: Status) -> tuple[str, ...]:
         bound = f"{100 * certificate.lower_bound:.1f} %"
         confidence = percent(1 - certificate.delta)
         said.append(f"With {confidence} confidence the precision there is at least {bound}.")
+    match, none = certificate.match_part, certificate.none_part
+    if match is not None and none is not None:
+        said.append(
+            "The promise covers matches and “not in catalogue” together, and neither separately. Precision "
+            f"estimated from the same decisions: of the matches {match.said}; of “not in catalogue”, which "
+            f"is {percent(none.share)} of what is automated, {none.said}."
+        )
+    said += [f"{words}." for words in (segment_words(certificate), forecast_words(certificate)) if words]
     return tuple(said)
 
 
@@ -155,6 +175,7 @@ def _release(release: ReleaseSummary) -> dict[str, Any]:
         "origin": release.origin,
         "champion": release.is_champion,
         "decisions": release.decisions,
+        "kind": certificate.kind.value if certificate else None,
         "precision": certificate.precision if certificate else None,
         "threshold": certificate.threshold if certificate else None,
         "labels": certificate.labels if certificate else 0,

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from engine.errors import EnvironmentError_
+from engine.reporting.picture_style import (
+    ACCENT,
+    FAINT,
+    GOOD,
+    GREY,
+    INK,
+    LEAST_ACCEPTED,
+    REQUIRED,
+    picture,
+    quiet_frame,
+)
 from engine.reporting.report_document import ReportSource, curve_document, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_INK, _FAINT, _GRID = "#1f2933", "#6b7785", "#e4e8ec"
-_ACCENT, _GREY, _REQUIRED, _GOOD = "#2f55c8", "#9aa5b1", "#b45309", "#0f766e"
-#: Points of a curve that rest on fewer decisions than this swing by chance and say nothing.
-_LEAST_ACCEPTED = 10
-_FONT: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "axes.unicode_minus": False,
-    # A feed's or release's name is no formula.
-    "text.parse_math": False,
-}
 
 
 def draw_pictures(folder: Path, source: ReportSource) -> dict[str, str]:
@@ -35,7 +33,7 @@ def draw_pictures(folder: Path, source: ReportSource) -> dict[str, str]:
     drawn = {}
     if source.rates:
         drawn["rates"] = _picture(folder / "automation_rate.png", lambda axes: _rates(axes, source))
-    if any(number >= _LEAST_ACCEPTED for number in source.curve.accepted):
+    if any(number >= LEAST_ACCEPTED for number in source.curve.accepted):
         drawn["curve"] = _picture(folder / "risk_coverage.png", lambda axes: _curve(axes, source))
     if source.costs.curve:
         drawn["costs"] = _picture(folder / "costs.png", lambda axes: _costs(axes, source))
@@ -44,26 +42,12 @@ def draw_pictures(folder: Path, source: ReportSource) -> dict[str, str]:
 
 def _picture(path: Path, draw: Callable[[Axes], None]) -> str:
     """One picture of 1,500 x 660 pixels on white, which prints and stands on any page."""
-    import matplotlib as mpl  # deferred: slow to import, and few commands draw
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(_FONT):
-        figure = Figure(figsize=(10, 4.4), dpi=150, facecolor="white")
-        FigureCanvasAgg(figure)  # draws without a screen and without the global figure manager
+    with picture(path, width=10, height=4.4) as figure:
         axes = figure.subplots()
         figure.subplots_adjust(left=0.08, right=0.97, top=0.9, bottom=0.15)
         draw(axes)
-        axes.grid(axis="y", color=_GRID, linewidth=1)
-        axes.set_axisbelow(True)
-        axes.tick_params(length=0, labelsize=9.5, labelcolor=_FAINT)
-        for side, spine in axes.spines.items():
-            spine.set_visible(side == "bottom")
-            spine.set_color(_GRID)
-        try:
-            figure.savefig(path, format="png")
-        except OSError as error:
-            raise EnvironmentError_(f"cannot write the picture {path}: {error.strerror or error}") from error
+        quiet_frame(axes)
+        axes.tick_params(labelsize=9.5, labelcolor=FAINT)
     return path.name
 
 
@@ -80,11 +64,11 @@ def _rates(axes: Axes, source: ReportSource) -> None:
 
     moments = [_days(rate.at) for rate in source.rates]
     total = [rate.automation_rate for rate in source.rates]
-    axes.plot(moments, total, color=_ACCENT, linewidth=2.4, marker="o", markersize=4, label="automation rate")
+    axes.plot(moments, total, color=ACCENT, linewidth=2.4, marker="o", markersize=4, label="automation rate")
     for name, values, colour in (
-        ("matches", [rate.coverage for rate in source.rates], _GOOD),
-        ("not in catalogue", [rate.none_rate for rate in source.rates], _REQUIRED),
-        ("memory", [rate.memory_rate for rate in source.rates], _GREY),
+        ("matches", [rate.coverage for rate in source.rates], GOOD),
+        ("not in catalogue", [rate.none_rate for rate in source.rates], REQUIRED),
+        ("memory", [rate.memory_rate for rate in source.rates], GREY),
     ):
         if any(values):
             axes.plot(moments, values, color=colour, linewidth=1.6, label=name)
@@ -95,16 +79,16 @@ def _rates(axes: Axes, source: ReportSource) -> None:
     first, last = moments[0], moments[-1]
     for moment, rate in zip(moments, source.rates, strict=True):
         if rate.release_id and rate.release_id != before:
-            axes.axvline(moment, color=_GREY, linewidth=1, linestyle=(0, (3, 3)))
+            axes.axvline(moment, color=GREY, linewidth=1, linestyle=(0, (3, 3)))
             at = (moment - first) / ((last - first) or 1.0)
             if at - named_until > 0.07:
                 side = "right" if at > 0.93 else "left"
-                axes.text(moment, top, f" {rate.release_id} ", fontsize=9, color=_FAINT, va="top", ha=side)
+                axes.text(moment, top, f" {rate.release_id} ", fontsize=9, color=FAINT, va="top", ha=side)
                 named_until = at
         before = rate.release_id
     _percents(axes, "y")
-    axes.set_title("Automation rate over time, and the releases", loc="left", fontsize=12, color=_INK)
-    axes.legend(frameon=False, fontsize=9.5, labelcolor=_INK, loc="best")
+    axes.set_title("Automation rate over time, and the releases", loc="left", fontsize=12, color=INK)
+    axes.legend(frameon=False, fontsize=9.5, labelcolor=INK, loc="best")
     axes.margins(x=0.02)
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
@@ -114,16 +98,16 @@ def _rates(axes: Axes, source: ReportSource) -> None:
 def _curve(axes: Axes, source: ReportSource) -> None:
     """Precision against coverage with its band, and the certified point."""
     curve = source.curve
-    first = next(i for i, number in enumerate(curve.accepted) if number >= _LEAST_ACCEPTED)
+    first = next(i for i, number in enumerate(curve.accepted) if number >= LEAST_ACCEPTED)
     x, y = curve.coverage[first:], curve.precision[first:]
-    axes.fill_between(x, curve.low[first:], curve.high[first:], color=_ACCENT, alpha=0.12, linewidth=0)
-    axes.plot(x, y, color=_ACCENT, linewidth=2.4, label="by confidence")
+    axes.fill_between(x, curve.low[first:], curve.high[first:], color=ACCENT, alpha=0.12, linewidth=0)
+    axes.plot(x, y, color=ACCENT, linewidth=2.4, label="by confidence")
     point = curve_document(curve, source.status)["certified"]
     lowest = min(y)
     if point is not None:
         required = point["required_precision"]
         lowest = min(lowest, required)
-        axes.axhline(required, color=_REQUIRED, linewidth=1.3, linestyle=(0, (5, 3)))
+        axes.axhline(required, color=REQUIRED, linewidth=1.3, linestyle=(0, (5, 3)))
         axes.annotate(
             f"{percent(required)} required",
             (1.0, required),
@@ -131,11 +115,11 @@ def _curve(axes: Axes, source: ReportSource) -> None:
             textcoords="offset points",
             ha="right",
             fontsize=9.5,
-            color=_REQUIRED,
+            color=REQUIRED,
         )
         if point["precision"] is not None:
             at = (point["coverage"], point["precision"])
-            axes.plot(*at, "o", color=_ACCENT, markersize=9, markeredgecolor="white")
+            axes.plot(*at, "o", color=ACCENT, markersize=9, markeredgecolor="white")
             axes.annotate(
                 f"certified: {percent(at[0])} of listings",
                 at,
@@ -143,7 +127,7 @@ def _curve(axes: Axes, source: ReportSource) -> None:
                 textcoords="offset points",
                 fontsize=10.5,
                 fontweight="bold",
-                color=_ACCENT,
+                color=ACCENT,
             )
     lowest = max(0.0, lowest - 0.08)
     shares = zip(curve.similarity_coverage, curve.similarity_precision, strict=True)
@@ -151,7 +135,7 @@ def _curve(axes: Axes, source: ReportSource) -> None:
     if by_similarity:
         axes.plot(
             *zip(*by_similarity, strict=True),
-            color=_GREY,
+            color=GREY,
             linewidth=1.6,
             linestyle=(0, (4, 3)),
             label="by similarity alone",
@@ -160,14 +144,14 @@ def _curve(axes: Axes, source: ReportSource) -> None:
     axes.set_ylim(lowest, 1.06)
     _percents(axes, "x")
     _percents(axes, "y")
-    axes.set_xlabel("share of listings automated (coverage)", fontsize=10, color=_FAINT)
+    axes.set_xlabel("share of listings automated (coverage)", fontsize=10, color=FAINT)
     axes.set_title(
         f"Precision against coverage, from {curve.labels:,} random decisions",
         loc="left",
         fontsize=12,
-        color=_INK,
+        color=INK,
     )
-    axes.legend(frameon=False, fontsize=9.5, labelcolor=_INK, loc="lower left")
+    axes.legend(frameon=False, fontsize=9.5, labelcolor=INK, loc="lower left")
 
 
 def _costs(axes: Axes, source: ReportSource) -> None:
@@ -176,12 +160,12 @@ def _costs(axes: Axes, source: ReportSource) -> None:
     axes.plot(
         [point.automated for point in costs.curve],
         [point.cost for point in costs.curve],
-        color=_GREY,
+        color=GREY,
         linewidth=2.2,
     )
     for point, name, colour, below in (
-        (costs.optimal, "cheapest", _GOOD, True),
-        (costs.certified, "certified", _ACCENT, False),
+        (costs.optimal, "cheapest", GOOD, True),
+        (costs.certified, "certified", ACCENT, False),
     ):
         if point is None:
             continue
@@ -200,8 +184,8 @@ def _costs(axes: Axes, source: ReportSource) -> None:
     axes.set_ylim(0, 2.2 * max(shown) or 1.0)
     axes.set_xlim(0, 1.02)
     _percents(axes, "x")
-    axes.set_xlabel("share of listings automated", fontsize=10, color=_FAINT)
-    axes.set_title("Expected cost per 1,000 listings", loc="left", fontsize=12, color=_INK)
+    axes.set_xlabel("share of listings automated", fontsize=10, color=FAINT)
+    axes.set_title("Expected cost per 1,000 listings", loc="left", fontsize=12, color=INK)
 
 
 def _days(at: str) -> float:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.contracts import RateSnapshot, RiskCoverage, Status
-from engine.errors import EnvironmentError_
+from engine.reporting.picture_style import (
+    FAINT,
+    GOOD,
+    GREY,
+    INK,
+    LEAST_ACCEPTED,
+    REQUIRED,
+    picture,
+    quiet_frame,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INK, _FAINT, _GRID = "#1f2933", "#6b7785", "#e4e8ec"
-_BEFORE, _AFTER, _REQUIRED = "#9aa5b1", "#0f766e", "#b45309"
-#: Points of a curve drawn from fewer listings than this swing by chance and say nothing.
-_LEAST_ACCEPTED = 10
-_FONT: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "axes.unicode_minus": False,
-}
+_BEFORE, _AFTER = GREY, GOOD
 
 
 def draw_before_after(
@@ -55,29 +54,14 @@ def draw_before_after(
     Raises:
         EnvironmentError_: the picture cannot be written there.
     """
-    import matplotlib as mpl  # deferred: slow to import, and few commands draw
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(_FONT):
-        figure = Figure(figsize=(12, 5.47), dpi=150, facecolor="white")
-        FigureCanvasAgg(figure)  # draws without a screen and without the global figure manager
+    with picture(path, width=12, height=5.47) as figure:
         bars, curves = figure.subplots(1, 2, width_ratios=(1, 1.55))
         figure.subplots_adjust(left=0.06, right=0.97, top=0.76, bottom=0.13, wspace=0.2)
-        figure.text(0.035, 0.93, title, fontsize=17, fontweight="bold", color=_INK)
+        figure.text(0.035, 0.93, title, fontsize=17, fontweight="bold", color=INK)
         if subtitle:
-            figure.text(0.035, 0.875, subtitle, fontsize=10.5, color=_FAINT)
+            figure.text(0.035, 0.875, subtitle, fontsize=10.5, color=FAINT)
         _draw_rates(bars, before, after, labels)
         _draw_curves(curves, curve_before, curve_after, precision, labels)
-        unfinished = path.with_name(path.name + ".tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(unfinished, format="png")
-            os.replace(unfinished, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
-            raise EnvironmentError_(f"cannot write the picture {path}: {error.strerror or error}") from error
     return path
 
 
@@ -102,13 +86,13 @@ def _draw_rates(
                 ha="center",
                 fontsize=11,
                 fontweight="bold" if side > 0 else "normal",
-                color=colour if side > 0 else _FAINT,
+                color=colour if side > 0 else FAINT,
             )
     tallest = max(max(earlier, later) for _, earlier, later in groups)
     top = min(1.12, max(0.1, tallest * 1.28))
     axes.set_ylim(0, top)
     axes.set_xlim(-0.6, 1.6)
-    axes.set_xticks([0, 1], [name for name, _, _ in groups], fontsize=11.5, color=_INK)
+    axes.set_xticks([0, 1], [name for name, _, _ in groups], fontsize=11.5, color=INK)
     _percent_ticks(axes, "y", top)
     _frame(axes, "Share of listings")
     for (text, colour), x in zip(((labels[0], _BEFORE), (labels[1], _AFTER)), (0.62, 0.84), strict=True):
@@ -124,7 +108,7 @@ def _draw_curves(
         (before, _BEFORE, labels[0], False),
         (after, _AFTER, labels[1], True),
     ):
-        first = next((i for i, n in enumerate(curve.accepted) if n >= _LEAST_ACCEPTED), None)
+        first = next((i for i, n in enumerate(curve.accepted) if n >= LEAST_ACCEPTED), None)
         if first is None:
             continue
         x, y = curve.coverage[first:], curve.precision[first:]
@@ -142,9 +126,9 @@ def _draw_curves(
                 textcoords="offset points",
                 fontsize=11,
                 fontweight="bold" if later else "normal",
-                color=colour if later else _FAINT,
+                color=colour if later else FAINT,
             )
-    axes.axhline(precision, color=_REQUIRED, linewidth=1.4, linestyle=(0, (5, 3)))
+    axes.axhline(precision, color=REQUIRED, linewidth=1.4, linestyle=(0, (5, 3)))
     axes.annotate(
         f"required precision {100 * precision:g} %",
         (1.0, precision),
@@ -152,18 +136,18 @@ def _draw_curves(
         textcoords="offset points",
         ha="right",
         fontsize=9.5,
-        color=_REQUIRED,
+        color=REQUIRED,
     )
     axes.set_xlim(0, 1)
     axes.set_ylim(max(0.0, lowest - 0.04), 1.01)
-    axes.set_xlabel("coverage: share of listings accepted, most certain first", fontsize=10.5, color=_FAINT)
+    axes.set_xlabel("coverage: share of listings accepted, most certain first", fontsize=10.5, color=FAINT)
     _percent_ticks(axes, "x", 1.0)
     _percent_ticks(axes, "y", 1.0, floor=max(0.0, lowest - 0.04))
     _frame(axes, "Precision of the accepted (held-out decisions)")
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="lower left", frameon=False, fontsize=10.5, labelcolor=_INK)
+        axes.legend(loc="lower left", frameon=False, fontsize=10.5, labelcolor=INK)
     else:
-        axes.text(0.5, 0.5, "no held-out decisions yet", ha="center", transform=axes.transAxes, color=_FAINT)
+        axes.text(0.5, 0.5, "no held-out decisions yet", ha="center", transform=axes.transAxes, color=FAINT)
 
 
 def _percent_ticks(axes: Axes, which: str, top: float, floor: float = 0.0) -> None:
@@ -174,17 +158,12 @@ def _percent_ticks(axes: Axes, which: str, top: float, floor: float = 0.0) -> No
     ticks = [tick for tick in ticks if tick <= 1.0]
     words = [f"{100 * tick:g} %" for tick in ticks]
     if which == "y":
-        axes.set_yticks(ticks, words, fontsize=9.5, color=_FAINT)
+        axes.set_yticks(ticks, words, fontsize=9.5, color=FAINT)
     else:
-        axes.set_xticks(ticks, words, fontsize=9.5, color=_FAINT)
+        axes.set_xticks(ticks, words, fontsize=9.5, color=FAINT)
 
 
 def _frame(axes: Axes, title: str) -> None:
     """The quiet frame both halves share."""
-    axes.set_title(title, loc="left", fontsize=11.5, color=_INK, pad=10)
-    axes.grid(axis="y", color=_GRID, linewidth=1)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color(_GRID)
+    axes.set_title(title, loc="left", fontsize=11.5, color=INK, pad=10)
+    quiet_frame(axes)

@@ -1,21 +1,22 @@
 """Who gets automated: the listings by brand, category, feed, popularity and form, with what audits say.
 
 Counts come grouped from the store; audits are few and are weighed here. An audit that says "unsure" or
-"bad listing" counts as wrong, as for the certificate: an automated answer there helped nobody.
+"bad listing" counts as wrong, as for the certificate: an automated answer there helped nobody. Where one
+promise covers both kinds of answers, so does the precision that is said here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.contracts import Segment, SegmentGrouping, SegmentReport
+from engine.contracts import CertificateKind, Segment, SegmentGrouping, SegmentReport
 from engine.reporting.weighted import LEAST_AUDITS, LEVEL, Interval, Reach, estimate, share_interval
-from engine.store.segments import AuditRow, ReserveCounts, SegmentCounts, SegmentKey, form_of
+from engine.store.segments import ReserveCounts, SegmentCounts, SegmentKey, form_of
 
 if TYPE_CHECKING:
     from engine.store import UnitOfWork
@@ -32,6 +33,10 @@ OTHERS = "all others"
 NOTHING_CERTIFIED = "nothing certified"
 _DECILES = 10
 
+#: Brands and categories are kept as Python's strings: numpy's own would drop what they end in (NUL).
+_Names = npt.NDArray[np.object_]
+_Numbers = npt.NDArray[np.int64]
+
 
 class _Group(NamedTuple):
     """One segment before the audits are read: its name, its counts, and which audits are its own."""
@@ -43,22 +48,26 @@ class _Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Audits:
-    """The audits as arrays, [n] each.
+    """The audits as arrays, [n] each: the traits of their listings, and what was found.
 
     ``reach`` is the inclusion probability from which audits are used where the segment's listings are
     meant, ``accepted_reach`` where those that are automated are.
     """
 
-    rows: Sequence[AuditRow]
+    brand: _Names
+    category: _Names
+    feed: _Numbers
+    shared: _Numbers
+    pack: _Numbers
+    model_code: _Numbers
     reach: float
     accepted_reach: float
     inclusion: npt.NDArray[np.float64]
     right: npt.NDArray[np.bool_]
     accepted: npt.NDArray[np.bool_]
 
-    def where(self, chosen: Callable[[AuditRow], bool]) -> npt.NDArray[np.bool_]:
-        """The audits that are chosen, as a mask."""
-        return np.fromiter(map(chosen, self.rows), dtype=bool, count=len(self.rows))
+    def __len__(self) -> int:
+        return len(self.right)
 
 
 def segment_report(uow: UnitOfWork, *, most: int = MOST_SEGMENTS) -> SegmentReport:
@@ -73,25 +82,31 @@ def segment_report(uow: UnitOfWork, *, most: int = MOST_SEGMENTS) -> SegmentRepo
     threshold = certificate.threshold if certificate else None
     promise = certificate.precision if certificate and threshold is not None else None
     certified = threshold is not None
-    audits = _audits(uow, threshold)
+    together = certificate is not None and certificate.kind is CertificateKind.BOTH
+    audits = _audits(uow, threshold, together=together)
 
     def counts(key: SegmentKey, most: int | None = None) -> list[SegmentCounts]:
         return uow.segments.counts(
-            key, threshold, most, reach=audits.reach, accepted_reach=audits.accepted_reach
+            key,
+            threshold,
+            most,
+            reach=audits.reach,
+            accepted_reach=audits.accepted_reach,
+            together=together,
         )
 
     forms = counts("form")
     groupings = [
-        ("brand", "Brand", *_named(uow, audits, "brand", forms, counts("brand", most))),
-        ("category", "Category", *_named(uow, audits, "category", forms, counts("category", most))),
-        ("feed", "Feed", *_feeds(uow, audits, forms, most)),
-        ("popularity", "Listings that share the item", *_popularity(audits, counts("popularity"))),
-        ("pack", "Pack or single", *_forms(audits, forms, 1, ("single", "pack"))),
-        ("model_code", "Model code in the title", *_forms(audits, forms, 2, ("without", "with"))),
+        ("brand", "Brand", *_named(uow, audits.brand, "brand", forms, counts("brand", most))),
+        ("category", "Category", *_named(uow, audits.category, "category", forms, counts("category", most))),
+        ("feed", "Feed", *_feeds(uow, audits.feed, forms, most)),
+        ("popularity", "Listings that share the item", *_popularity(audits.shared, counts("popularity"))),
+        ("pack", "Pack or single", *_forms(audits.pack, forms, 1, ("single", "pack"))),
+        ("model_code", "Model code in the title", *_forms(audits.model_code, forms, 2, ("without", "with"))),
     ]
     all_counts = _sum(forms)
     whole = _segment(
-        _Group("all listings", all_counts, np.ones(len(audits.rows), dtype=bool)), audits, certified=certified
+        _Group("all listings", all_counts, np.ones(len(audits), dtype=bool)), audits, certified=certified
     )
     groups = [group for _, _, _, some in groupings for group in some]
     starved = _starved([group.counts for group in groups], all_counts)
@@ -112,23 +127,30 @@ def segment_report(uow: UnitOfWork, *, most: int = MOST_SEGMENTS) -> SegmentRepo
         release=champion,
         promise=promise,
         level=LEVEL,
-        audits=len(audits.rows),
+        audits=len(audits),
         workspace=whole,
         groupings=tuple(made),
+        together=together,
     )
 
 
-def _audits(uow: UnitOfWork, threshold: float | None) -> _Audits:
+def _audits(uow: UnitOfWork, threshold: float | None, *, together: bool) -> _Audits:
     rows = uow.segments.audits()
-    confidence = np.asarray([row.confidence for row in rows], dtype=np.float64)
+    judged = [row.judged(together=together) for row in rows]
+    confidence = np.asarray([sure for sure, _ in judged], dtype=np.float64)
     inclusion = np.asarray([row.inclusion for row in rows], dtype=np.float64)
-    reach = Reach(*uow.segments.reserve(), confidence, inclusion)
+    reach = Reach(*uow.segments.reserve(together=together), confidence, inclusion)
     return _Audits(
-        rows=rows,
+        brand=np.asarray([row.brand for row in rows], dtype=object),
+        category=np.asarray([row.category for row in rows], dtype=object),
+        feed=np.asarray([row.feed for row in rows], dtype=np.int64),
+        shared=np.asarray([row.shared for row in rows], dtype=np.int64),
+        pack=np.asarray([row.pack for row in rows], dtype=np.int64),
+        model_code=np.asarray([row.model_code for row in rows], dtype=np.int64),
         reach=reach.above(-np.inf).level,
         accepted_reach=0.0 if threshold is None else reach.above(threshold).level,
         inclusion=inclusion,
-        right=np.asarray([row.right for row in rows], dtype=bool),
+        right=np.asarray([right for _, right in judged], dtype=bool),
         accepted=confidence >= (np.inf if threshold is None else threshold),
     )
 
@@ -138,7 +160,7 @@ def _audits(uow: UnitOfWork, threshold: float | None) -> _Audits:
 
 def _named(
     uow: UnitOfWork,
-    audits: _Audits,
+    of_audits: _Names,
     key: Literal["brand", "category"],
     forms: Sequence[SegmentCounts],
     largest: Sequence[SegmentCounts],
@@ -149,7 +171,7 @@ def _named(
         _Group(
             spelled.get(counts.first_listing, "") or f"(no {key})",
             counts,
-            audits.where(lambda row, name=counts.key: getattr(row, key) == name),  # type: ignore[misc]
+            of_audits == counts.key,
         )
         for counts in largest
     ]
@@ -158,7 +180,7 @@ def _named(
 
 
 def _feeds(
-    uow: UnitOfWork, audits: _Audits, forms: Sequence[SegmentCounts], most: int
+    uow: UnitOfWork, of_audits: _Numbers, forms: Sequence[SegmentCounts], most: int
 ) -> tuple[int, list[_Group]]:
     names = {feed.id: feed.name for feed in uow.feeds.all()}
     by_feed: dict[int, SegmentCounts] = {}
@@ -167,8 +189,7 @@ def _feeds(
         by_feed[feed] = by_feed[feed] + counts if feed in by_feed else counts
     ordered = sorted(by_feed.items(), key=lambda one: (-one[1].listings, one[0]))
     groups = [
-        _Group(names.get(feed, str(feed)), counts, audits.where(lambda row, feed=feed: row.feed == feed))  # type: ignore[misc]
-        for feed, counts in ordered[:most]
+        _Group(names.get(feed, str(feed)), counts, of_audits == feed) for feed, counts in ordered[:most]
     ]
     return len(ordered), [*groups, *_rest(_sum(forms), groups, len(ordered))]
 
@@ -196,7 +217,7 @@ def _less(whole: ReserveCounts, part: ReserveCounts) -> ReserveCounts:
     return ReserveCounts(whole.listings - part.listings, whole.reached - part.reached, whole.least_inclusion)
 
 
-def _popularity(audits: _Audits, sizes: Sequence[SegmentCounts]) -> tuple[int, list[_Group]]:
+def _popularity(of_audits: _Numbers, sizes: Sequence[SegmentCounts]) -> tuple[int, list[_Group]]:
     """Tenths of the listings by how many listings share their item; equal numbers stay together."""
     sizes = sorted(sizes, key=lambda counts: int(counts.key))
     without = [counts for counts in sizes if counts.key == 0]
@@ -213,24 +234,20 @@ def _popularity(audits: _Audits, sizes: Sequence[SegmentCounts]) -> tuple[int, l
     for some in tenths.values():
         low, high = int(some[0].key), int(some[-1].key)
         name = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-        mine = audits.where(lambda row, low=low, high=high: low <= row.shared <= high)  # type: ignore[misc]
-        groups.append(_Group(name, _sum(some), mine))
+        groups.append(_Group(name, _sum(some), (low <= of_audits) & (of_audits <= high)))
     if without:
-        groups.append(_Group("no item", without[0], audits.where(lambda row: row.shared == 0)))
+        groups.append(_Group("no item", without[0], of_audits == 0))
     return len(groups), groups
 
 
 def _forms(
-    audits: _Audits, forms: Sequence[SegmentCounts], part: int, names: tuple[str, str]
+    of_audits: _Numbers, forms: Sequence[SegmentCounts], part: int, names: tuple[str, str]
 ) -> tuple[int, list[_Group]]:
     groups = []
     for value, name in enumerate(names):
         some = [counts for counts in forms if form_of(int(counts.key))[part] == value]
         if some:
-            mine = audits.where(
-                lambda row, value=value: (row.pack if part == 1 else row.model_code) == value  # type: ignore[misc]
-            )
-            groups.append(_Group(name, _sum(some), mine))
+            groups.append(_Group(name, _sum(some), of_audits == value))
     return len(groups), groups
 
 

@@ -2,9 +2,6 @@
 
 An alias never speaks for the listing it came from: a listing's evidence leaves out the alias made
 of itself, so that the matcher sees judged listings as it will see new ones.
-
-What the nearest alias of a pair adds is told apart from what the others say (``AliasEvidence``): a
-confidence that hangs on a single confirmation is worth less than the same one that does not.
 """
 
 from __future__ import annotations
@@ -22,22 +19,6 @@ from engine.retrieval.item_index import ItemIndex
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class AliasEvidence:
-    """What aliases say of pairs, [pairs] each; 0 where there is none.
-
-    ``similarity`` and ``lexical`` are the best cosine and the best lexical cosine to an alias of the
-    pair's item; ``nearest`` is the listing of the alias nearest by cosine, and ``other_similarity``
-    and ``other_lexical`` are what is left without that one.
-    """
-
-    similarity: Floats
-    lexical: Floats
-    nearest: Ints
-    other_similarity: Floats
-    other_lexical: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +88,12 @@ class AliasIndex:
         lexical: sparse.csr_matrix,
         listing_row: Ints,
         item_row: Ints,
-    ) -> AliasEvidence:
-        """What the aliases of its item say of every pair."""
-        similarity, characters, other_similarity, other_characters = np.zeros(
-            (4, len(listing_row)), dtype=np.float32
-        )
-        nearest = np.zeros(len(listing_row), dtype=np.int64)
-        out = AliasEvidence(similarity, characters, nearest, other_similarity, other_characters)
+    ) -> tuple[Floats, Floats]:
+        """Best cosine and best lexical cosine of every pair to an alias of its item; 0 without one."""
+        similarity = np.zeros(len(listing_row), dtype=np.float32)
+        characters = np.zeros(len(listing_row), dtype=np.float32)
         if not len(self):
-            return out
+            return similarity, characters
         low = np.searchsorted(self.item_row, item_row, "left")
         count = np.searchsorted(self.item_row, item_row, "right") - low
         pair = np.repeat(np.arange(len(listing_row)), count)
@@ -123,15 +101,9 @@ class AliasIndex:
         other = self.listing_id[alias] != listing_ids[listing_row[pair]]
         pair, alias = pair[other], alias[other]
         if not len(pair):
-            return out
+            return similarity, characters
         near = paired_similarity(vectors, listing_row[pair], self.vectors, alias)
         like = paired_cosine(lexical, listing_row[pair], self.lexical, alias)
         np.maximum.at(similarity, pair, near)
         np.maximum.at(characters, pair, like)
-        order = np.lexsort((self.listing_id[alias], -near, pair))
-        first = np.r_[True, pair[order][1:] != pair[order][:-1]]
-        nearest[pair[order[first]]] = self.listing_id[alias[order[first]]]
-        rest = order[~first]
-        np.maximum.at(other_similarity, pair[rest], near[rest])
-        np.maximum.at(other_characters, pair[rest], like[rest])
-        return out
+        return similarity, characters

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from engine.backends.sparse_lexical import paired_cosine
 from engine.retrieval.item_index import ItemIndex
@@ -37,7 +37,7 @@ class CandidatePairs:
 def find_candidates(
     index: ItemIndex,
     vectors: Floats,
-    texts: Sequence[str],
+    lexical_vectors: sparse.csr_matrix,
     *,
     neighbours: int,
     lexical_neighbours: int,
@@ -48,15 +48,14 @@ def find_candidates(
     Args:
         index: the release's items.
         vectors: listing vectors [n, d].
-        texts: their record texts.
+        lexical_vectors: their unit TF-IDF rows, from ``index.lexical``.
         neighbours: dense neighbours per listing; 0 switches them off.
         lexical_neighbours: lexical neighbours per listing; 0 switches them off.
         kept: most candidates per listing.
     """
     width = max(len(index.ids), 1)
-    lexical_vectors = index.lexical.vectors(texts)
     dense_rows, _ = index.dense.search(vectors, neighbours)
-    dense_key = np.arange(len(texts))[:, None] * width + dense_rows
+    dense_key = np.arange(len(vectors))[:, None] * width + dense_rows
     keys = [dense_key.ravel()]
     if lexical_neighbours and len(index.ids):
         listing, item = index.lexical.search(lexical_vectors, lexical_neighbours)

@@ -8,8 +8,6 @@ What a decision does beyond being kept depends on how the listing came to be jud
 * ``learning`` (from the queue) and ``manual`` (looked up, or the machine had settled it): it settles
   its listing and teaches; a match makes the listing an alias of its item.
 
-An answer that contradicts what was remembered of the listing's text sends what memory had settled to review.
-
 A listing with an open draw is judged as that draw whichever way the reviewer came to it. Were it left
 out instead, the sample would lose the listings that people look up, and would not be random any more.
 """
@@ -51,7 +49,6 @@ def decide(
     rejected: Sequence[int] = (),
     note: str = "",
     stream: Stream | None = None,
-    copied: bool = False,
     champion: str | None,
     now: str,
 ) -> Decision:
@@ -71,8 +68,6 @@ def decide(
         note: free text.
         stream: ``learning`` or ``manual`` to override what the listing's route says; a listing with a
             draw is ``random`` in any case.
-        copied: the answer was given to an identical listing, and is no confirmation of its own: it
-            makes no alias, and goes for one with the decision that it repeats.
         champion: the running release, or None.
         now: the moment of the decision, ISO 8601 in UTC.
 
@@ -118,10 +113,11 @@ def decide(
         ),
         candidates=candidates,
     )
-    text_key = uow.listings.text_key(listing_id)
-    if verdict == Verdict.MATCH and item_id is not None and stream != Stream.RANDOM and not copied:
-        uow.aliases.add(item_id, listing_id, made.id, text_key)
-    uow.aliases.let_go(text_key)
+    if verdict == Verdict.MATCH and item_id is not None and stream != Stream.RANDOM:
+        uow.aliases.add(item_id, listing_id, made.id, uow.listings.text_key(listing_id))
+    if stream != Stream.RANDOM:
+        # Where it contradicts what a text was confirmed as, memory takes back what it had settled.
+        uow.memory.forget(uow.listings.text_key(listing_id))
     return made
 
 
@@ -167,7 +163,6 @@ def decide_identical(uow: UnitOfWork, decision_id: int, now: str) -> list[Decisi
             reviewer=source.reviewer,
             rejected=source.rejected,
             note=f"same text as listing {listing.external_id}",
-            copied=True,
             champion=source.release_id,
             now=now,
         )

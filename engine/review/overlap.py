@@ -17,7 +17,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.contracts import Candidate, Listing, QueueEntry, ReviewCard, RouteReason, Stream
+from engine.contracts import Candidate, QueueEntry, ReviewCard
+from engine.review.blind import blind_entry
 
 if TYPE_CHECKING:
     from engine.store import Asked, UnitOfWork
@@ -106,7 +107,9 @@ def mix(
     listings = uow.listings.get_many(one.listing_id for one in asked)
     feeds = uow.feeds.names()
     return [
-        one if isinstance(one, QueueEntry) else _entry(listings[one.listing_id], feeds, one.about)
+        one
+        if isinstance(one, QueueEntry)
+        else blind_entry(listing := listings[one.listing_id], feeds.get(listing.feed_id, ""), about=one.about)
         for one in chosen
     ]
 
@@ -117,7 +120,8 @@ def entry_about(uow: UnitOfWork, listing_id: int, about: int) -> QueueEntry:
     Raises:
         NotInWorkspaceError: there is no such listing.
     """
-    return _entry(uow.listings.get(listing_id), uow.feeds.names(), about)
+    listing = uow.listings.get(listing_id)
+    return blind_entry(listing, uow.feeds.names().get(listing.feed_id, ""), about=about)
 
 
 def without_evidence(card: ReviewCard) -> ReviewCard:
@@ -133,20 +137,3 @@ def without_evidence(card: ReviewCard) -> ReviewCard:
 def _falls(place: int, share: float) -> bool:
     """Whether the place is one of those that a share of all places, spread evenly, falls on."""
     return math.floor((place + 1) * share) > math.floor(place * share)
-
-
-def _entry(listing: Listing, feeds: dict[int, str], about: int) -> QueueEntry:
-    """What an audit's entry says, and nothing else."""
-    return QueueEntry(
-        listing_id=listing.id,
-        external_id=listing.external_id,
-        title=listing.title,
-        feed=feeds.get(listing.feed_id, ""),
-        reason=RouteReason.AUDIT,
-        confidence=0.0,
-        margin=0.0,
-        stream=Stream.RANDOM.value,
-        draw_id=None,
-        blind=True,
-        about=about,
-    )

@@ -23,6 +23,7 @@ from engine.contracts import (
     RouteReason,
     Stream,
 )
+from engine.review.blind import blind_entry
 from engine.review.priorities import gain_priorities
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ __all__ = ["SHARE_UNTIL_CERTIFIED", "card", "entry_for", "gain_priorities", "que
 #: Share of the random stream, at least, once there is a matcher and until the first certificate:
 #: only random decisions bring the certificate, and nothing is automated before it.
 SHARE_UNTIL_CERTIFIED = 0.6
+#: Share of the gain order that is drawn from all that wait. What is asked near the threshold alone is no
+#: fair sample of what lies above it, and the certificate starts testing where the learning stream's errors
+#: say: measured in docs/ablation.md.
+EXPLORED = 0.25
+#: Fractional parts of its multiples are spread evenly and fall into step with no share.
+_GOLDEN = (5**0.5 - 1) / 2
 #: Past matches shown for each candidate.
 PAST_MATCHES = 3
 #: Least decisions looked back at to know which stream is due, and most that it takes.
@@ -89,6 +96,9 @@ def queue_page(
         draw for draw in uow.draws.open(feed_id, limit + len(left_out)) if draw.listing_id not in left_out
     ]
     rows = uow.listings.waiting(order, limit, feed_id, sorted(left_out))
+    if order == QueueOrder.GAIN:
+        anywhere = uow.listings.waiting(QueueOrder.RANDOM, limit, feed_id, sorted(left_out))
+        rows = _explored(rows, anywhere, uow.decisions.counts().learning)
     learning = _learning_entries(uow, rows)
     audits = _audit_entries(uow, draws[:limit])
     due = _due_for_random(uow, share)
@@ -120,7 +130,7 @@ def entry_for(uow: UnitOfWork, listing_id: int) -> QueueEntry:
     draw = uow.draws.open_for(listing_id)
     decision = uow.decisions.in_force_for(listing_id)
     if draw is not None and decision is None:
-        return _audit(listing, feed, draw.id)
+        return blind_entry(listing, feed, draw_id=draw.id)
     stream = decision.stream if decision is not None else _stream_of(placement)
     return QueueEntry(
         listing_id=listing.id,
@@ -201,25 +211,45 @@ def _has_matcher(uow: UnitOfWork) -> bool:
     return champion is not None and uow.releases.get(champion).matcher != "none"
 
 
+def _explored(rows: list[QueueRow], anywhere: list[QueueRow], place: int) -> list[QueueRow]:
+    """The gain order with :data:`EXPLORED` of its places given to listings drawn from all that wait.
+
+    Which places follows from how many decisions of the stream are in force: a page of one explores too, and
+    undo gives the same page back.
+    """
+    ordered, drawn = iter(rows), iter(anywhere)
+    mixed: dict[int, QueueRow] = {}
+    for number in range(place, place + len(rows)):
+        explores = (number * _GOLDEN) % 1.0 < EXPLORED
+        row = next((one for one in (drawn if explores else ordered) if one.listing_id not in mixed), None)
+        if row is not None:
+            mixed[row.listing_id] = row
+    # Where the drawn ones were the ordered ones, the rest follows.
+    for row in ordered:
+        mixed.setdefault(row.listing_id, row)
+    return list(mixed.values())
+
+
 def _learning_entries(uow: UnitOfWork, rows: list[QueueRow]) -> Iterator[QueueEntry]:
     for row in rows:
-        draw_id = None
         if row.reason == RouteReason.SNOOZED:
             # "Unsure" on a draw leaves the listing in the queue, and it stays a draw: its final answer
             # certifies and does not teach, so it must be asked blind again.
             decision = uow.decisions.in_force_for(row.listing_id)
-            draw_id = decision.draw_id if decision is not None else None
+            if decision is not None and decision.draw_id is not None:
+                yield blind_entry(row, row.feed, draw_id=decision.draw_id)
+                continue
         yield QueueEntry(
             listing_id=row.listing_id,
             external_id=row.external_id,
             title=row.title,
             feed=row.feed,
-            reason=row.reason if draw_id is None else RouteReason.AUDIT,
-            confidence=row.confidence if draw_id is None else 0.0,
-            margin=row.margin if draw_id is None else 0.0,
-            stream=(Stream.LEARNING if draw_id is None else Stream.RANDOM).value,
-            draw_id=draw_id,
-            blind=draw_id is not None,
+            reason=row.reason,
+            confidence=row.confidence,
+            margin=row.margin,
+            stream=Stream.LEARNING.value,
+            draw_id=None,
+            blind=False,
         )
 
 
@@ -230,23 +260,7 @@ def _audit_entries(uow: UnitOfWork, draws: list[Draw]) -> Iterator[QueueEntry]:
     feeds = uow.feeds.names()
     for draw in draws:
         listing = listings[draw.listing_id]
-        yield _audit(listing, feeds.get(listing.feed_id, ""), draw.id)
-
-
-def _audit(listing: Listing, feed: str, draw_id: int) -> QueueEntry:
-    """A draw as an entry: it looks the same whatever the machine thinks of the listing."""
-    return QueueEntry(
-        listing_id=listing.id,
-        external_id=listing.external_id,
-        title=listing.title,
-        feed=feed,
-        reason=RouteReason.AUDIT,
-        confidence=0.0,
-        margin=0.0,
-        stream=Stream.RANDOM.value,
-        draw_id=draw_id,
-        blind=True,
-    )
+        yield blind_entry(listing, feeds.get(listing.feed_id, ""), draw_id=draw.id)
 
 
 def _stream_of(placement: StoredPlacement | None) -> Stream:

@@ -2,8 +2,7 @@
 
 The order is in the database, one event for every step, so there is no stack to lose. What follows
 from a decision goes and comes with it: its listing's route and candidate list, its draw (open again,
-to be judged again), its alias, and what was settled from memory by it. Training and certificates read
-decisions in force only.
+to be judged again) and its alias. Training and certificates read decisions in force only.
 """
 
 from __future__ import annotations
@@ -37,7 +36,8 @@ def undo(uow: UnitOfWork, decision_id: int | None = None) -> Decision:
         decision_id = last.id
     undone = uow.decisions.undo(decision_id)
     uow.aliases.withdraw(decision_id)
-    uow.aliases.let_go(uow.listings.text_key(undone.listing_id))
+    # What rested on it alone is asked again at once, not at the next match.
+    uow.memory.forget(uow.listings.text_key(undone.listing_id))
     return undone
 
 
@@ -52,5 +52,5 @@ def redo(uow: UnitOfWork) -> Decision:
         raise StaleChangeError("there is nothing to redo: no decision was undone since the last new one")
     redone = uow.decisions.redo(last.id)
     uow.aliases.restore(last.id)
-    uow.aliases.let_go(uow.listings.text_key(redone.listing_id))
+    uow.memory.forget(uow.listings.text_key(redone.listing_id))
     return redone

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from engine.contracts.matching import CertificateKind, Route, RouteReason
+from engine.contracts.matching import CertificateKind, Promise, Route, RouteReason
 from engine.store.decision_log import IN_FORCE, LAPSED
 from engine.store.packing import is_in, now, unpack_candidates
 from engine.store.schema import (
@@ -22,6 +23,7 @@ from engine.store.schema import (
     ListingRouteRow,
     ListingRow,
     LiveAuditRow,
+    ReleaseRow,
     table_of,
 )
 
@@ -29,8 +31,9 @@ _AUDIT = table_of(LiveAuditRow)
 _OUTCOME = table_of(AuditOutcomeRow)
 #: What the machine had automated, by the kind of certificate that allowed it.
 _AUTOMATED_AS = {
-    CertificateKind.MATCH: RouteReason.ABOVE_THRESHOLD,
-    CertificateKind.NONE: RouteReason.NOT_IN_CATALOGUE,
+    CertificateKind.MATCH: (RouteReason.ABOVE_THRESHOLD,),
+    CertificateKind.NONE: (RouteReason.NOT_IN_CATALOGUE,),
+    CertificateKind.BOTH: (RouteReason.ABOVE_THRESHOLD, RouteReason.NOT_IN_CATALOGUE),
 }
 
 
@@ -95,9 +98,25 @@ class LiveAudits:
         ).first()
         return None if row is None else StoredLiveAudit(row[0], CertificateKind(row[1]), *row[2:])
 
+    def kinds_in_force(self) -> tuple[CertificateKind, ...]:
+        """The kinds of certificates that the champion's promise is made of; all while it has none.
+
+        The watch over a certificate that was given up with its promise rests.
+        """
+        saved = self._connection.execute(
+            select(ReleaseRow.certificate)
+            .join(ChampionEventRow, ChampionEventRow.release_id == ReleaseRow.id)
+            .order_by(ChampionEventRow.id.desc())
+            .limit(1)
+        ).scalar()
+        if saved is None:
+            return tuple(CertificateKind)
+        together = json.loads(saved)["kind"] == CertificateKind.BOTH.value
+        return (Promise.TOGETHER if together else Promise.EACH).kinds
+
     def suspended(self) -> frozenset[CertificateKind]:
         """The kinds of certificates under which nothing may be automated now."""
-        audits = (self.current(kind) for kind in CertificateKind)
+        audits = (self.current(kind) for kind in self.kinds_in_force())
         return frozenset(a.kind for a in audits if a is not None and a.suspended_at is not None)
 
     def open(
@@ -193,6 +212,20 @@ class LiveAudits:
         )
         return [(not right, feed) for right, feed in rows]
 
+    def by_answer(self, audit_id: int) -> dict[CertificateKind, tuple[int, int]]:
+        """How many audits of a watch found a match or "not in the catalogue", and how many were wrong."""
+        said_none = _OUTCOME.c.item_id.is_(None)
+        rows = self._connection.execute(
+            select(said_none, func.count(), func.sum(1 - _OUTCOME.c.right))
+            .join(DecisionStateRow, DecisionStateRow.decision_id == _OUTCOME.c.decision_id)
+            .where(_OUTCOME.c.live_audit_id == audit_id, DecisionStateRow.state.in_((IN_FORCE, LAPSED)))
+            .group_by(said_none)
+        )
+        return {
+            CertificateKind.NONE if none else CertificateKind.MATCH: (audits, wrong)
+            for none, audits, wrong in rows
+        }
+
     # -- what follows for routes ---------------------------------------------------------------
 
     def put_back(self, kind: CertificateKind) -> int:
@@ -204,7 +237,7 @@ class LiveAudits:
             update(ListingRouteRow)
             .where(
                 ListingRouteRow.machine_route == Route.AUTOMATED.value,
-                ListingRouteRow.machine_reason == _AUTOMATED_AS[kind].value,
+                ListingRouteRow.machine_reason.in_([reason.value for reason in _AUTOMATED_AS[kind]]),
             )
             .values(machine_route=Route.REVIEW.value, machine_reason=RouteReason.SUSPENDED.value)
         )
@@ -212,17 +245,17 @@ class LiveAudits:
 
     def let_through(self, kind: CertificateKind) -> int:
         """Automate again what a suspension had sent to review; how many listings that were."""
-        # A suspended "not in the catalogue" is the one that has no item.
-        names_item = ListingRouteRow.item_id.is_not(None)
-        passed = self._connection.execute(
-            update(ListingRouteRow)
-            .where(
-                ListingRouteRow.machine_reason == RouteReason.SUSPENDED.value,
-                names_item if kind is CertificateKind.MATCH else ~names_item,
-            )
-            .values(machine_route=Route.AUTOMATED.value, machine_reason=_AUTOMATED_AS[kind].value)
-        )
-        return passed.rowcount
+        passed = 0
+        for reason in _AUTOMATED_AS[kind]:
+            # A suspended "not in the catalogue" is the one that has no item.
+            item = ListingRouteRow.item_id
+            answered = item.is_(None) if reason is RouteReason.NOT_IN_CATALOGUE else item.is_not(None)
+            passed += self._connection.execute(
+                update(ListingRouteRow)
+                .where(ListingRouteRow.machine_reason == RouteReason.SUSPENDED.value, answered)
+                .values(machine_route=Route.AUTOMATED.value, machine_reason=reason.value)
+            ).rowcount
+        return passed
 
     # -- what drift is measured on -------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from engine.contracts.matching import Certificate, CertificateKind
+from engine.contracts.matching import Certificate
 from engine.contracts.releases import Gate, ReleaseManifest, ReleaseSummary
 from engine.errors import NotInWorkspaceError
 from engine.store.packing import AnyRow, now
@@ -133,8 +133,7 @@ def _json(value: Certificate | Gate | None) -> str | None:
 def _certificate(saved: str | None) -> Certificate | None:
     if saved is None:
         return None
-    fields: dict[str, Any] = json.loads(saved)
-    return Certificate(**{**fields, "kind": CertificateKind(fields["kind"])})
+    return Certificate.of(json.loads(saved))
 
 
 def _gate(saved: str | None) -> Gate | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, literal_column, or_, select, update
 
 from engine.store.schema import ListingRouteRow, ListingRow
 
@@ -26,16 +26,29 @@ class ListingReserve:
 
     _connection: Connection
 
-    def reserve_zone(self, *, feed_id: int | None = None, min_confidence: float | None = None) -> ReserveZone:
-        """What may be drawn now: matched reserve listings of at least this confidence (None: any)."""
+    def reserve_zone(
+        self, *, feed_id: int | None = None, min_confidence: float | None = None, of_answer: bool = False
+    ) -> ReserveZone:
+        """What may be drawn now: matched reserve listings of at least this confidence (None: any).
+
+        ``of_answer``: the confidence of the answer is meant, be it the best candidate or "not in
+        catalogue", instead of that of the best candidate.
+        """
         query = select(ListingRouteRow.listing_id).where(
-            *_zone(feed_id, min_confidence), ListingRouteRow.decided == 0, ListingRouteRow.drawn == 0
+            *_zone(feed_id, min_confidence, of_answer),
+            ListingRouteRow.decided == 0,
+            ListingRouteRow.drawn == 0,
         )
         ids = self._connection.execute(query).scalars().all()
         return ReserveZone(np.sort(np.fromiter(ids, dtype=np.int64, count=len(ids))))
 
     def raise_inclusion(
-        self, *, feed_id: int | None, min_confidence: float | None, probability: float
+        self,
+        *,
+        feed_id: int | None,
+        min_confidence: float | None,
+        probability: float,
+        of_answer: bool = False,
     ) -> None:
         """Note a round: every reserve listing of the zone had one more chance of ``probability``.
 
@@ -44,7 +57,7 @@ class ListingReserve:
         """
         self._connection.execute(
             update(ListingRouteRow)
-            .where(*_zone(feed_id, min_confidence))
+            .where(*_zone(feed_id, min_confidence, of_answer))
             .values(inclusion=1.0 - (1.0 - ListingRouteRow.inclusion) * (1.0 - probability))
         )
 
@@ -71,10 +84,14 @@ class ListingReserve:
         return np.fromiter(ids, dtype=np.int64, count=len(ids))
 
 
-def _zone(feed_id: int | None, min_confidence: float | None) -> list[ColumnElement[bool]]:
+def _zone(
+    feed_id: int | None, min_confidence: float | None, of_answer: bool = False
+) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [_IN_RESERVE, ListingRouteRow.machine_route.is_not(None)]
     if feed_id is not None:
         conditions.append(ListingRouteRow.feed_id == feed_id)
     if min_confidence is not None:
-        conditions.append(ListingRouteRow.confidence >= min_confidence)
+        sure = ListingRouteRow.confidence >= min_confidence
+        sure_of_none = ListingRouteRow.none_confidence >= min_confidence
+        conditions.append(or_(sure, sure_of_none) if of_answer else sure)
     return conditions

@@ -102,20 +102,6 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """What the decisions in force on listings with one text key say.
-
-    ``item_id``: the item that all of them confirm, None where they contradict each other;
-    ``confirmations``: how many aliases the text has; ``first``: where there is only one, the first
-    listings with this text that wait for an answer, as many as were asked for.
-    """
-
-    item_id: int | None
-    confirmations: int
-    first: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
 class Asked:
     """A decision about which another reviewer is asked; ``overlap_id`` is None for gold decisions."""
 

@@ -18,7 +18,7 @@ class LiveAuditRow(Base):
     """
 
     __tablename__ = "live_audit"
-    __table_args__ = (CheckConstraint("kind IN ('match', 'none')", name="kind"),)
+    __table_args__ = (CheckConstraint("kind IN ('match', 'none', 'both')", name="kind"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]

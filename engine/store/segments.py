@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
+from engine.contracts.decisions import ANSWERING_VERDICTS, Verdict
 from engine.store.packing import is_in, unpack_candidates
 from engine.store.schema import ListingRow
 
@@ -39,7 +40,7 @@ _BITS = f"""(r.route IS 'automated' OR (r.route IS 'settled' AND r.reason IS 'me
     + 2 * (r.route IS 'automated' AND r.reason IS NOT 'not_in_catalogue')
     + 4 * (r.machine_route IS NOT NULL AND r.decided = 0)
     + 8 * ({_RESERVE})
-    + 16 * ({_RESERVE} AND coalesce(r.confidence, 0) >= ?1)"""
+    + 16 * ({_RESERVE} AND max(coalesce(r.confidence, 0), ?5 * coalesce(r.none_confidence, 0)) >= ?1)"""
 _COUNTED = """
     count(*) AS listings, sum(bits & 1) AS alone, sum(bits >> 1 & 1) AS matches, sum(bits >> 2 & 1) AS open,
     sum(bits >> 3 & 1) AS reserve, sum(bits & 8 AND inclusion >= ?3) AS reached,
@@ -133,11 +134,28 @@ class AuditRow:
     best_item: int
     nearest_item: int
     confirmed_item: int
+    none_confidence: float
 
     @property
     def right(self) -> bool:
         """Whether the machine's best candidate is the reviewer's match."""
         return self.confirmed_item > 0 and self.confirmed_item == self.best_item
+
+    @property
+    def says_none(self) -> bool:
+        """Whether the likelier answer is "not in catalogue"."""
+        return self.none_confidence > self.confidence
+
+    def of_answer(self) -> tuple[float, bool]:
+        """Confidence of the answer under one promise for both kinds, and whether it is right."""
+        if self.says_none:
+            said_none = self.verdict in ANSWERING_VERDICTS and self.verdict != Verdict.MATCH
+            return self.none_confidence, said_none
+        return self.confidence, self.right
+
+    def judged(self, *, together: bool) -> tuple[float, bool]:
+        """Confidence and rightness of what the promise is about: the best candidate, or the answer."""
+        return self.of_answer() if together else (self.confidence, self.right)
 
 
 class Segments:
@@ -154,6 +172,7 @@ class Segments:
         *,
         reach: float = 0.0,
         accepted_reach: float = 0.0,
+        together: bool = False,
     ) -> list[SegmentCounts]:
         """Groups by number of listings, largest first; at most ``most`` of them.
 
@@ -163,6 +182,7 @@ class Segments:
             most: the most groups to return; None for all.
             reach: reserve listings count as reached from this inclusion probability on (0: above 0).
             accepted_reach: the same among those at or above the threshold.
+            together: the threshold is on the answer's confidence, "not in catalogue" included.
         """
         join = "" if key == "popularity" else " JOIN listing_trait t ON t.listing_id = r.listing_id"
         # The inner limit keeps SQLite from merging the two queries and sorting the wide rows after all.
@@ -180,6 +200,7 @@ class Segments:
                 -1 if most is None else most,
                 max(reach, _HARDLY),
                 max(accepted_reach, _HARDLY),
+                int(together),
             ),
         )
         return [_counts_of(row) for row in rows]
@@ -205,7 +226,7 @@ class Segments:
         rows = self._connection.exec_driver_sql(
             f"""{_SHARED}
             SELECT r.listing_id, r.feed_id, t.brand, t.category, t.pack, t.model_code, coalesce(s.shared, 0),
-                r.confidence, r.inclusion, d.verdict, d.item_id, c.candidates
+                r.confidence, r.inclusion, d.verdict, d.item_id, c.candidates, r.none_confidence
             FROM decision_state ds
             JOIN decision d ON d.id = ds.decision_id
             JOIN listing_route r ON r.listing_id = ds.listing_id
@@ -218,14 +239,34 @@ class Segments:
         )
         return [_audit_of(tuple(row)) for row in rows]
 
-    def reserve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Confidence and inclusion probability of the matched reserve of every feed drawn from."""
+    def reserve(self, *, together: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Confidence and inclusion probability of the matched reserve of every feed drawn from.
+
+        ``together``: the confidence of the answer, "not in catalogue" included.
+        """
+        confidence = "max(r.confidence, r.none_confidence)" if together else "r.confidence"
         rows = self._connection.exec_driver_sql(
-            f"""SELECT r.confidence, r.inclusion FROM listing_route r WHERE {_RESERVE} AND r.feed_id IN
+            f"""SELECT {confidence}, r.inclusion FROM listing_route r WHERE {_RESERVE} AND r.feed_id IN
                 (SELECT DISTINCT feed_id FROM listing_route WHERE reserve = 1 AND inclusion > 0)"""
         ).all()
         values = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, 2)
         return values[:, 0], values[:, 1]
+
+    def of_reserve(self) -> dict[int, str]:
+        """The segment of every listing of the matched reserve: its category, or its feed without one.
+
+        Categories are named as their first listing spells them.
+        """
+        rows = self._connection.exec_driver_sql(
+            f"""SELECT r.listing_id, t.category, f.name FROM listing_route r
+                JOIN listing_trait t ON t.listing_id = r.listing_id JOIN feed f ON f.id = r.feed_id
+                WHERE {_RESERVE} ORDER BY r.listing_id"""
+        ).all()
+        first: dict[str, int] = {}
+        for id_, category, _ in rows:
+            first.setdefault(category, id_)
+        spelled = self.spellings("category", [id_ for category, id_ in first.items() if category])
+        return {id_: spelled[first[category]] if category else feed for id_, category, feed in rows}
 
 
 def _counts_of(row: Any) -> SegmentCounts:  # noqa: ANN401
@@ -244,7 +285,8 @@ def _counts_of(row: Any) -> SegmentCounts:  # noqa: ANN401
 
 
 def _audit_of(row: tuple[Any, ...]) -> AuditRow:
-    id_, feed, brand, category, pack, model_code, shared, confidence, inclusion, verdict, item, packed = row
+    id_, feed, brand, category, pack, model_code, shared, confidence, *rest = row
+    inclusion, verdict, item, packed, none_confidence = rest
     candidates = unpack_candidates(packed or b"")
     nearest = max(candidates, key=lambda candidate: candidate.similarity, default=None)
     return AuditRow(
@@ -262,4 +304,5 @@ def _audit_of(row: tuple[Any, ...]) -> AuditRow:
         best_item=candidates[0].item_id if candidates else 0,
         nearest_item=nearest.item_id if nearest else 0,
         confirmed_item=item if verdict == "match" and item else 0,
+        none_confidence=none_confidence if none_confidence is not None else 0.0,
     )

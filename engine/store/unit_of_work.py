@@ -15,6 +15,7 @@ from engine.store.imports import Imports
 from engine.store.items import Items
 from engine.store.listings import Listings
 from engine.store.live_audits import LiveAudits
+from engine.store.memory import Memory
 from engine.store.opinions import Opinions
 from engine.store.overlaps import Overlaps
 from engine.store.releases import Releases
@@ -74,6 +75,11 @@ class UnitOfWork:
     def aliases(self) -> Aliases:
         """Confirmed listings that stand for their items."""
         return Aliases(self._connection)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What confirmed listings say of others with the same text."""
+        return Memory(self._connection)
 
     @cached_property
     def releases(self) -> Releases:

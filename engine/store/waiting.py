@@ -90,18 +90,6 @@ class ListingQueue:
         )
         return list(ids.scalars())
 
-    def undecided(self, ids: Sequence[int]) -> set[int]:
-        """Those of some listings that no decision has settled."""
-        found: set[int] = set()
-        for start in range(0, len(ids), 2000):
-            rows = self._connection.execute(
-                select(ListingRouteRow.listing_id).where(
-                    is_in(ListingRouteRow.listing_id, ids[start : start + 2000]), ListingRouteRow.decided == 0
-                )
-            )
-            found.update(rows.scalars())
-        return found
-
     def snooze(self, ids: Sequence[int], until_recalled: bool) -> None:
         """Put listings off: hidden until :meth:`recall`, or else behind all others."""
         for start in range(0, len(ids), 500):

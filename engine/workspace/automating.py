@@ -12,6 +12,7 @@ from engine.contracts import (
     ChangeSet,
     Finished,
     Notice,
+    Promise,
     RateSnapshot,
     ReleaseSummary,
     RiskCoverage,
@@ -24,6 +25,7 @@ from engine.pipeline.certify_release import Refit, refit
 from engine.pipeline.release_files import ENCODER_FOLDER
 from engine.reporting.automation_rate import automation_rate, counts, coverage, next_steps
 from engine.reporting.risk_coverage import risk_coverage
+from engine.settings import WorkspaceSettings
 from engine.workspace.matching import Matching
 
 
@@ -31,13 +33,23 @@ class Automating(Matching):
     """What owners read and sign."""
 
     def certify(
-        self, *, precision: float | None = None, confidence: float | None = None
+        self,
+        *,
+        precision: float | None = None,
+        confidence: float | None = None,
+        promise: Promise | None = None,
     ) -> Iterator[WorkEvent[ReleaseSummary]]:
         """Refit the matcher to all decisions, certify it, make it the champion, route again.
 
         A refit that cannot be certified does not replace a release that is: that one goes on.
-        ``precision`` and ``confidence`` (1 - delta) are kept as settings when given.
+        ``precision`` and ``confidence`` (1 - delta) are kept as settings when given; ``promise`` too,
+        unless a champion certified for each kind goes on because one promise for both cannot be kept.
+
+        Raises:
+            StaleChangeError: another promise while a certificate is suspended.
         """
+        with self._store.reading() as uow:
+            self._check_promise(uow, promise or Promise(uow.settings.load().promise))
         changes: dict[str, object] = {}
         if precision is not None:
             changes["precision"] = precision
@@ -48,6 +60,8 @@ class Automating(Matching):
         if changes:
             self.update_settings(**changes)
         settings = self.settings
+        if promise is not None:
+            settings = settings.model_copy(update={"promise": promise.value})
         champion = self._champion()
         encoder_folder = self._shelf.folder_of(champion) / ENCODER_FOLDER
         search = yield from self._shelf.search_side(encoder_folder, settings, release=champion)
@@ -62,13 +76,19 @@ class Automating(Matching):
             precision=settings.precision,
             delta=settings.delta,
         )
-        kept = self._still_certified(champion, refitted)
+        kept = self._still_certified(champion, refitted, settings)
         if kept is not None:
-            missing = refitted.release.certificate.labels_missing if refitted.release.certificate else None
-            more = "" if missing is None else f"; about {missing} more random decisions should do"
-            yield Notice(f"the refit could not be certified{more}. Release {champion} keeps its certificate")
+            yield Notice(_kept_words(kept, refitted, Promise(settings.promise)))
             yield Finished(kept, ChangeSet())
             return
+        if settings.promise != self.settings.promise:
+            self.update_settings(promise=settings.promise)
+        if self._gives_up(champion, refitted):
+            yield Notice(
+                f"nothing could be certified with a promise for each kind of answer"
+                f"{_missing_words(refitted)}. Nothing is automated until then; rollback returns to release "
+                f"{champion} and its one promise for both"
+            )
         self._shelf.write(
             release_id,
             encoder_folder=encoder_folder,
@@ -85,19 +105,36 @@ class Automating(Matching):
             summary = uow.releases.get(release_id)
         yield Finished(summary, ChangeSet(releases=True, routes=True))
 
-    def _still_certified(self, champion: str, refitted: Refit) -> ReleaseSummary | None:
-        """The champion, if it holds what is promised now and the refit would not."""
+    def _still_certified(
+        self, champion: str, refitted: Refit, settings: WorkspaceSettings
+    ) -> ReleaseSummary | None:
+        """The champion, if it holds what is promised now and the refit would not.
+
+        A promise for both together says nothing of each, so it does not hold where that is asked for. A
+        champion certified for each goes on where one promise for both was asked for and cannot be kept:
+        automation must not stop over the question, and what is asked for is less.
+        """
         new = refitted.release.certificate
         with self._store.reading() as uow:
             summary = uow.releases.get(champion)
             revision = uow.items.revision()
-            suspended = any(audit.kind == CertificateKind.MATCH for audit in alarms(uow))
-        old, settings = summary.certificate, self.settings
+            suspended = bool(uow.live_audits.suspended() - {CertificateKind.NONE})
+        old = summary.certificate
         if suspended or new is None or new.threshold is not None or old is None or old.threshold is None:
             return None
         holds = old.precision >= settings.precision and old.delta <= settings.delta
+        if old.kind is CertificateKind.BOTH and settings.promise != Promise.TOGETHER.value:
+            return None
         same = self._shelf.manifest(champion).catalogue_revision == revision
         return summary if holds and same else None
+
+    def _gives_up(self, champion: str, refitted: Refit) -> bool:
+        """Whether a refit for each kind, itself without a certificate, replaces one promise for both."""
+        new = refitted.release.certificate
+        with self._store.reading() as uow:
+            old = uow.releases.get(champion).certificate
+        held = old is not None and old.threshold is not None and old.kind is CertificateKind.BOTH
+        return held and new is not None and new.threshold is None and new.kind is not CertificateKind.BOTH
 
     def status(self) -> Status:
         """Counts, rates, certificate, and what to do next."""
@@ -141,21 +178,40 @@ class Automating(Matching):
     def risk_coverage(self) -> RiskCoverage:
         """The champion's precision against coverage on the random stream, and similarity's.
 
+        Under one promise for both kinds of answers it is of the answer given, "not in catalogue" included.
         Coverage is of listings, not of decisions: draws are made where automation might happen. Read
         from the stored placements, so it costs no matching.
         """
         with self._store.reading() as uow:
+            together = uow.live_audits.kinds_in_force() == Promise.TOGETHER.kinds
             audits = [
                 audit
                 for audit in uow.segments.audits()
-                if audit.best_item and audit.verdict in ANSWERING_VERDICTS
+                if (audit.best_item or together) and audit.verdict in ANSWERING_VERDICTS
             ]
-            reserve = uow.segments.reserve()
+            reserve = uow.segments.reserve(together=together)
+        judged = [audit.judged(together=together) for audit in audits]
         return risk_coverage(
-            np.asarray([audit.confidence for audit in audits], dtype=np.float64),
+            np.asarray([confidence for confidence, _ in judged], dtype=np.float64),
             np.asarray([audit.similarity for audit in audits], dtype=np.float64),
-            np.asarray([audit.right for audit in audits], dtype=bool),
+            np.asarray([right for _, right in judged], dtype=bool),
             np.asarray([audit.confirmed_item == audit.nearest_item > 0 for audit in audits], dtype=bool),
             inclusion=np.asarray([audit.inclusion for audit in audits], dtype=np.float64),
             reserve=reserve,
         )
+
+
+def _kept_words(kept: ReleaseSummary, refitted: Refit, asked: Promise) -> str:
+    """Why the champion goes on, and under which promise."""
+    more = _missing_words(refitted)
+    if kept.certificate is None or kept.certificate.kind in asked.kinds:
+        return f"the refit could not be certified{more}. Release {kept.id} keeps its certificate"
+    return (
+        f"nothing could be certified with one promise for both kinds of answers{more}. Nothing was "
+        f"changed: release {kept.id} keeps its certificate, which promises precision of each by itself"
+    )
+
+
+def _missing_words(refitted: Refit) -> str:
+    missing = refitted.release.certificate.labels_missing if refitted.release.certificate else None
+    return "" if missing is None else f"; about {missing} more random decisions should do"

@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from engine.contracts import ChangeSet
+from engine.contracts import ChangeSet, Promise
 from engine.errors import InputError, NotInWorkspaceError, StaleChangeError
 from engine.pipeline.release_shelf import ReleaseShelf
 from engine.settings import WorkspaceSettings
@@ -74,6 +74,7 @@ class WorkspaceBase:
 
         Raises:
             InputError: an unknown name or a value out of range.
+            StaleChangeError: another promise while a certificate is suspended.
         """
         try:
             settings = WorkspaceSettings.model_validate({**self.settings.model_dump(), **changes})
@@ -82,8 +83,18 @@ class WorkspaceBase:
             name = ".".join(str(part) for part in first["loc"]) or "settings"
             raise InputError(f"setting {name}: {first['msg']}") from error
         with self._store.writing() as uow:
+            if settings.promise != uow.settings.load().promise:
+                self._check_promise(uow, Promise(settings.promise))
             uow.settings.save(settings)
         return ChangeSet(routes=True)
+
+    def _check_promise(self, uow: UnitOfWork, promise: Promise) -> None:
+        """Refuse a promise that would leave a suspension behind: switching must not evade an alarm."""
+        if uow.live_audits.suspended() - set(promise.kinds):
+            raise StaleChangeError(
+                f"the promise cannot be changed to {promise.value!r} while a certificate is suspended: "
+                "review random listings and certify until it is lifted, or roll back, then change it"
+            )
 
     def _feed_id(self, uow: UnitOfWork, feed: str | None) -> int | None:
         if feed is None:

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.contracts import ChangeSet, CostReport, Finished, Progress, SegmentReport, WorkEvent
+from engine.contracts import (
+    CertificateKind,
+    ChangeSet,
+    CostReport,
+    Finished,
+    Progress,
+    SegmentReport,
+    WorkEvent,
+)
 from engine.reporting.costs import cost_report
 from engine.reporting.report_document import ReportSource
 from engine.reporting.report_folder import PAGE_FILE, check_target, write_report
@@ -41,11 +49,17 @@ class Reporting(Automating):
             settings = uow.settings.load()
             champion = uow.releases.champion()
             certificate = uow.releases.get(champion).certificate if champion else None
+            together = certificate is not None and certificate.kind is CertificateKind.BOTH
             audits = uow.segments.audits()
+            judged = [audit.judged(together=together) for audit in audits]
             _, inclusion = uow.segments.reserve()
+        # A right "not in catalogue" that a person is asked about misses nothing.
+        missable = np.asarray(
+            [audit.right and not (together and audit.says_none) for audit in audits], dtype=bool
+        )
         return cost_report(
-            np.asarray([audit.confidence for audit in audits], dtype=np.float64),
-            np.asarray([audit.right for audit in audits], dtype=bool),
+            np.asarray([confidence for confidence, _ in judged], dtype=np.float64),
+            np.asarray([right for _, right in judged], dtype=bool),
             np.asarray([audit.inclusion for audit in audits], dtype=np.float64),
             wrong=settings.cost_wrong if wrong is None else wrong,
             review=settings.cost_review if review is None else review,
@@ -53,6 +67,7 @@ class Reporting(Automating):
             threshold=certificate.threshold if certificate else None,
             reached=float((inclusion > 0).mean()) if inclusion.size else 1.0,
             seed=settings.seed,
+            missable=missable,
         )
 
     def report(self, target: Path | None = None) -> Iterator[WorkEvent[Path]]:

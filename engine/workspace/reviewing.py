@@ -57,7 +57,7 @@ class Reviewing(Agreeing):
             feed_id = self._feed_id(uow, feed)
             champion = uow.releases.champion()
             summary = uow.releases.get(champion) if champion else None
-            suspended = CertificateKind.MATCH in uow.live_audits.suspended()
+            suspended = not uow.live_audits.suspended() <= {CertificateKind.NONE}
         has_matcher = summary is not None and summary.matcher != "none"
         certified = bool(summary and summary.certificate and summary.certificate.threshold is not None)
         # A suspended certificate is won back by random decisions, as the first one was.
@@ -104,10 +104,19 @@ class Reviewing(Agreeing):
         # Rounds are logged and weighed, so they are not made for every single draw.
         if missing < max(1, wanted // 2):
             return 0
-        floor = self._shelf.manifest(champion).zone_floor
+        manifest = self._shelf.manifest(champion)
+        floor = manifest.zone_floor
         seed = self.settings.seed
         with self._store.writing() as uow:
-            drawn = draw(uow, missing, feed_id=feed_id, zone_floor=floor, release_id=champion, seed=seed)
+            drawn = draw(
+                uow,
+                missing,
+                feed_id=feed_id,
+                zone_floor=floor,
+                release_id=champion,
+                seed=seed,
+                of_answer=manifest.zone_of == "both",
+            )
             if not drawn and floor is not None and wanted > 0:
                 # The zone is used up; the rest of the reserve still waits for an answer.
                 drawn = draw(uow, missing, feed_id=feed_id, zone_floor=None, release_id=champion, seed=seed)

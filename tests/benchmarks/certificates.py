@@ -19,16 +19,20 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from engine.automation.certificate import Audits, Estimates, Population, certify, zone_floor
-from engine.contracts import Finished, QueueOrder, RecordKind, Verdict, WorkEvent
+from engine.automation.certificate import Audits, Estimates, Population, certify, forecasts, zone_floor
+from engine.contracts import Certificate, Finished, Forecast, QueueOrder, RecordKind, Verdict, WorkEvent
 from engine.contracts.selective import coverage_at
 from engine.pipeline.random_stream import EVERYWHERE
 from engine.workspace import Workspace
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = {"abt_buy": ((0.95, 300, 200),), "pricerunner": ((0.9, 700, 300), (0.95, 700, 300))}
+SETTINGS = {
+    "abt_buy": ((0.9, 300, 200), (0.95, 300, 200)),
+    "pricerunner": ((0.9, 700, 300), (0.95, 700, 300)),
+}
 RESERVE = 0.35
+DELTA = 0.1
 
 
 def _drain(events: Iterator[WorkEvent[T]]) -> T:
@@ -82,36 +86,88 @@ def scored(dataset: Path, learning: int, seed: int) -> dict[str, np.ndarray]:
             return out
 
 
+def kept_scores(dataset: Path, learning: int, seed: int, folder: Path | None) -> dict[str, np.ndarray]:
+    """:func:`scored`, kept in ``folder`` for the next run where one is given."""
+    if folder is None:
+        return scored(dataset, learning, seed)
+    path = folder / f"{dataset.name}-{learning}-{seed}.npz"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **scored(dataset, learning, seed))
+    with np.load(path, allow_pickle=False) as kept:
+        return dict(kept)
+
+
+class Drawing:
+    """A random stream drawn anew from the reserve, as the product draws it."""
+
+    def __init__(
+        self, scores: dict[str, np.ndarray], precision: float, learning: int, random: np.random.Generator
+    ) -> None:
+        self._confidence, self._right = scores["reserve_confidence"], scores["reserve_right"]
+        self._random = random
+        count = len(scores["learning_right"])
+        learnt = random.choice(count, min(learning, count))
+        self.estimates = Estimates(scores["learning_confidence"][learnt], scores["learning_right"][learnt])
+        everything = Population(self._confidence, np.ones(len(self._confidence)))
+        floor = zone_floor(self.estimates, everything, precision=precision)
+        self._zone = self._confidence >= (floor or 0.0)
+        self._inclusion = np.zeros(len(self._confidence))
+        self._drawn = np.zeros(0, dtype=np.int64)
+        self._coin = random.random(len(self._confidence))
+
+    def draw(self, count: int) -> None:
+        """Judge ``count`` more listings (fewer where the reserve runs out)."""
+        everywhere = int(count * EVERYWHERE)
+        for some, among in ((everywhere, np.ones_like(self._zone)), (count - everywhere, self._zone)):
+            left = np.setdiff1d(np.flatnonzero(among), self._drawn)
+            taken = min(some, len(left))
+            self._drawn = np.r_[self._drawn, self._random.choice(left, taken, replace=False)]
+            chance = taken / max(1, len(left))
+            self._inclusion[among] = 1 - (1 - self._inclusion[among]) * (1 - chance)
+
+    @property
+    def _labels(self) -> tuple[Audits, Population]:
+        at = self._drawn
+        audits = Audits(self._confidence[at], self._right[at], self._inclusion[at], self._coin[at])
+        return audits, Population(self._confidence, self._inclusion)
+
+    def certificate(self, precision: float) -> Certificate:
+        """What the draws so far certify."""
+        return certify(self.estimates, *self._labels, precision=precision, delta=DELTA)
+
+    def forecasts(self, precision: float) -> tuple[Forecast, ...]:
+        """What is forecast of further draws."""
+        return forecasts(self.estimates, *self._labels, precision=precision, delta=DELTA)
+
+
+def dealt_again(scores: dict[str, np.ndarray], random: np.random.Generator) -> dict[str, np.ndarray]:
+    """Reserve and future dealt anew from both: a promise is about listings to come, whichever they are."""
+    out = dict(scores)
+    size = len(scores["reserve_right"])
+    order = random.permutation(size + len(scores["future_right"]))
+    for what in ("confidence", "right"):
+        both = np.r_[scores[f"reserve_{what}"], scores[f"future_{what}"]][order]
+        out[f"reserve_{what}"], out[f"future_{what}"] = both[:size], both[size:]
+    return out
+
+
 def redraw(
     scores: dict[str, np.ndarray], precision: float, learning: int, audits: int, draws: int, seed: int
 ) -> list[tuple[float, float]]:
-    """(coverage, realised precision) on the future, for every redraw of estimates and audits."""
+    """(coverage, realised precision) on the future, for every redraw of estimates, reserve and audits."""
     random = np.random.default_rng(seed)
-    reserve, right = scores["reserve_confidence"], scores["reserve_right"]
     out = []
     for _ in range(draws):
-        learnt = random.choice(len(scores["learning_right"]), min(learning, len(scores["learning_right"])))
-        estimates = Estimates(scores["learning_confidence"][learnt], scores["learning_right"][learnt])
-        floor = zone_floor(estimates, Population(reserve, np.ones(len(reserve))), precision=precision)
-        inside = reserve >= (floor or 0.0)
-        first = random.choice(len(reserve), int(audits * EVERYWHERE), replace=False)
-        rest = np.setdiff1d(np.flatnonzero(inside), first)
-        taken = min(audits - len(first), len(rest))
-        drawn = np.r_[first, random.choice(rest, taken, replace=False)]
-        inclusion = np.full(len(reserve), len(first) / len(reserve))
-        inclusion[inside] = 1 - (1 - inclusion[inside]) * (1 - taken / max(1, len(rest)))
-        certificate = certify(
-            estimates,
-            Audits(reserve[drawn], right[drawn], inclusion[drawn], random.random(len(drawn))),
-            Population(reserve, inclusion),
-            precision=precision,
-            delta=0.1,
-        )
+        dealt = dealt_again(scores, random)
+        drawing = Drawing(dealt, precision, learning, random)
+        drawing.draw(audits)
+        certificate = drawing.certificate(precision)
         if certificate.threshold is None:
             out.append((0.0, 1.0))
             continue
-        accepted = scores["future_confidence"] >= certificate.threshold
-        real = float(scores["future_right"][accepted].mean()) if accepted.any() else 1.0
+        accepted = dealt["future_confidence"] >= certificate.threshold
+        real = float(dealt["future_right"][accepted].mean()) if accepted.any() else 1.0
         out.append((float(accepted.mean()), real))
     return out
 
@@ -122,6 +178,7 @@ def main() -> int:
     parser.add_argument("datasets", nargs="*", type=Path)
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scores", type=Path, help="folder to keep the scores in, for further runs")
     arguments = parser.parse_args()
     folders = arguments.datasets or [ROOT.parent / "shared" / "data" / name for name in SETTINGS]
     folders = [folder for folder in folders if (folder / "matches.csv").exists()]
@@ -133,7 +190,7 @@ def main() -> int:
     )
     for folder in folders:
         for precision, learning, audits in SETTINGS.get(folder.name, ((0.95, 300, 200),)):
-            scores = scored(folder, learning, arguments.seed)
+            scores = kept_scores(folder, learning, arguments.seed, arguments.scores)
             drawn = redraw(scores, precision, learning, audits, arguments.draws, arguments.seed)
             broken = sum(real < precision for _, real in drawn)
             bound = stats.beta.ppf(0.95, broken + 1, len(drawn) - broken)

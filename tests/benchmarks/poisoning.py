@@ -1,436 +1,227 @@
-"""What one wrong confirmation automates: wrong answers planted in a replayed workspace, and counted.
+"""What one wrong confirmation automates wrongly, by each of its ways.
 
-``python -m tests.benchmarks.poisoning DATASET_DIR [--decisions 1000] [--precision 0.9] [--planted 200]``
-replays a data set with gold answers, adds two feeds in which some listings occur several times (to the
-letter, and with a word added), and then confirms listings for wrong items: half of them listings with a
-match, confirmed for their best wrong candidate, half listings that are not in the catalogue (where there
-are any), confirmed for their best candidate. The items of all plants differ, so they are planted at once
-and each is counted by its item.
-Everything goes through the workspace's own aliases, memory and routing, with the matcher kept as it is;
-``--refits`` single plants are then followed by a full refit of the matcher.
+``python -m tests.benchmarks.poisoning DATASET_DIR [--decisions 500] [--precision 0.95] [--planted 200]``
+reviews a data set with its gold answers and certifies. Then it plants wrong confirmations: half of them
+confirm a listing without an item (any listing, where all have one), half another, each to its best candidate
+that is wrong. For each it counts the other listings that are automated or settled with the planted item
+although that is wrong, and were not before:
 
-A listing counts where it is automated, or settled from memory, for the planted item, was not without
-the plant, and the gold answers say that it is wrong.
+* *alias*: matcher and threshold stay, the confirmed listing stands for the wrong item. Plants have different
+  items and do not meet, so all are scored at once;
+* *memory*: identical texts, as the next match routes them;
+* *refit*: a few single plants with everything fitted and certified again, against a refit without them.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
-import polars as pl
 
-from engine.contracts import Placement, Progress, RecordKind, Route, RouteReason, Verdict
-from engine.pipeline.certify_release import load_aliases, refit
-from engine.pipeline.match_listings import all_placements
-from engine.pipeline.score_listings import LoadedRelease, score_listings
-from engine.replay import ReplaySettings, _drain, _Gold, _read, _replay_seed
+from engine.contracts import Placement, QueueOrder, RecordKind, Route, RouteReason, Verdict
+from engine.pipeline.certify_release import load_aliases
+from engine.pipeline.match_listings import UNCONFIRMED_REPEATS, all_placements
+from engine.pipeline.release_shelf import ReleaseShelf
+from engine.pipeline.score_listings import score_listings
+from engine.replay import POOL, Gold, read_dataset, review
+from engine.store import Store
 from engine.workspace import Workspace
+from tests.benchmarks.certificates import ROOT, _drain
+from tests.benchmarks.evidence import _result
 
-T = TypeVar("T")
-#: Listings of each added feed, and the word that each near repeat of one has more.
-REPEATED = 120
-WORDS = (
-    "new",
-    "sale",
-    "boxed",
-    "uk",
-    "2024",
-    "refurbished",
-    "oem",
-    "genuine",
-    "retail",
-    "eu",
-    "black",
-    "free",
-)
-REPEATS, NEARLY = "repeats", "near repeats"
-#: Rounds of right confirmations.
-ROUNDS = 4
-_COUNTED = ("wrong", "wrong by memory", "wrong by alias", "right")
-REVIEWER = "planted"
+REFITS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Plant:
-    """A wrong confirmation: ``family`` says how it was drawn."""
-
-    listing_id: int
-    item_id: int
-    family: str
-
-
-def _result(work: Generator[Progress, None, T]) -> T:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
-
-
-def prepared(dataset: Path, home: Path, decisions: int, precision: float, seed: int) -> Path:
-    """A replayed workspace under ``home`` with the feed of repeats, made where it is missing."""
-    folder = home / "workspace"
-    if (home / "ready").exists():
-        return folder
-    home.mkdir(parents=True, exist_ok=True)
-    source = dataset
-    if (dataset / "open_world_drop.csv").exists():
-        # Items left out of the catalogue, so that some listings have no match.
-        source = home / dataset.name
-        source.mkdir(exist_ok=True)
-        dropped = pl.read_csv(dataset / "open_world_drop.csv", infer_schema=False)
-        for name in ("catalogue.csv", "matches.csv"):
-            frame = pl.read_csv(dataset / name, infer_schema=False)
-            frame.join(dropped, on="item_id", how="anti").write_csv(source / name)
-        (source / "queries.csv").write_bytes((dataset / "queries.csv").read_bytes())
-    if not (home / "replayed").exists():
-        queries, gold = _read(source)
-        settings = ReplaySettings(decisions=decisions, rounds=2, precision=precision)
-        for entry in _replay_seed(source, queries, gold, settings, seed, home, home / "vectors", _silent):
-            print(f"{entry['decisions']} decisions, threshold {entry['threshold']}", file=sys.stderr)
-        (home / "replayed").write_text("")
-    pool = pl.read_csv(home / "pool.csv", infer_schema=False)
-    order = np.random.default_rng([seed, 1]).permutation(pool.height)
-    with Workspace.open(folder) as workspace:
-        for feed, rows in ((REPEATS, order[:REPEATED]), (NEARLY, order[REPEATED : 2 * REPEATED])):
-            table = home / f"{feed}.csv"
-            pl.concat([_copy(pool[rows], n, feed) for n in range(len(WORDS))]).write_csv(table)
-            _drain(workspace.import_table(table, RecordKind.LISTINGS, feed=feed), _silent)
-        _drain(workspace.match(), _silent)
-    (home / "ready").write_text("")
-    return folder
+def reviewed(dataset: Path, folder: Path, decisions: int, precision: float) -> Gold:
+    """A workspace reviewed with gold answers and certified; returns the gold."""
+    _, gold = read_dataset(dataset)
+    if folder.exists():
+        return gold
+    with Workspace.create(folder) as workspace:
+        workspace.update_settings(precision=precision)
+        _drain(workspace.import_table(dataset / "catalogue.csv", RecordKind.CATALOGUE))
+        _drain(workspace.import_table(dataset / "queries.csv", RecordKind.LISTINGS, feed=POOL))
+        _drain(workspace.match())
+        done = 0
+        for part in (0.5, 1.0):
+            wanted = int(part * decisions) - done
+            done += review(workspace, gold, wanted, QueueOrder.GAIN, lambda event: None)
+            _drain(workspace.certify())
+    return gold
 
 
-def _silent(event: object) -> None:
-    """Nobody watches."""
+class Planting:
+    """The certified workspace, and what it would answer with other aliases."""
 
-
-def _copy(some: pl.DataFrame, number: int, feed: str) -> pl.DataFrame:
-    """A copy of listings under ids of its own."""
-    title = pl.col("title") if feed == REPEATS else pl.format("{} {}", "title", pl.lit(WORDS[number]))
-    return some.with_columns(
-        pl.format("{}#{}", "query_id", pl.lit(number)).alias("query_id"), title.alias("title")
-    )
-
-
-class Bench:
-    """A prepared workspace, its champion, and where every listing stands before anything is planted."""
-
-    def __init__(self, workspace: Workspace, gold: _Gold) -> None:
-        self.workspace = workspace
-        self.store = workspace._store
-        settings = workspace.settings
-        self.release: LoadedRelease = _result(workspace._shelf.open(workspace._champion(), settings))
-        self.blocks = workspace._shelf.blocks(self.release.search)
+    def __init__(self, store: Store, gold: Gold) -> None:
+        self.store, self.shelf = store, ReleaseShelf(store)
+        with store.reading() as uow:
+            champion, self.settings = uow.releases.champion(), uow.settings.load()
+            self.decided = frozenset(decision.listing_id for decision in uow.decisions.in_force())
+            active = uow.aliases.active(self.settings.aliases_per_item)
+            self.listings, self.keys = {}, {}
+            after = 0
+            while page := uow.listings.page(after_id=after, limit=2000):
+                self.listings |= {one.id: one.external_id for one in page}
+                self.keys |= uow.listings.text_keys([one.id for one in page])
+                after = page[-1].id
+            self.items = {}
+            after = 0
+            while found := uow.items.page(after_id=after, limit=2000):
+                self.items |= {one.id: one.external_id for one in found}
+                after = found[-1].id
+        assert champion is not None
+        self.release = _result(self.shelf.open(champion, self.settings))
+        self.aliases = {alias.listing_id: alias.item_id for alias in active}
         self.gold = gold
-        with self.store.reading() as uow:
-            self.decided = {d.listing_id for d in uow.decisions.in_force()}
-            drawn = {draw.listing_id for draw in uow.draws.open()}
-            active = uow.aliases.active(settings.aliases_per_item)
-            self.feeds = {
-                feed: set(uow.listings.feed_listing_ids(uow.feeds.by_name(feed) or 0).tolist())
-                for feed in (REPEATS, NEARLY)
-            }
-            ids = [listing.id for listing in _all_listings(uow)]
-            found = uow.listings.get_many(ids)
-            # Copies of a listing share its name.
-            self.names = {i: listing.external_id.split("#")[0] for i, listing in found.items()}
-            self.keys = uow.listings.text_keys(ids)
-            items = {int(i): "" for i in self.release.search.index.ids}
-            for start in range(0, len(items), 500):
-                part = uow.items.get_many(list(items)[start : start + 500])
-                items.update((number, item.external_id) for number, item in part.items())
-        self.busy = self.decided | drawn
-        self.remembered = {self.keys[a.listing_id] for a in active if a.listing_id in self.keys}
-        numbers = {external: number for number, external in items.items()}
-        self.right = {
-            i: {numbers[e] for e in gold.of(name) if e in numbers} for i, name in self.names.items()
-        }
-        self.before = self.placed(self.release)
 
-    def placed(self, release: LoadedRelease, scores: Any = None) -> dict[int, Placement]:
-        """Where every listing stands under a release."""
-        if scores is None:
-            scores = _result(
-                score_listings(release, self.blocks, shown=self.workspace.settings.shown_candidates)
-            )
-        return {p.listing_id: p for batch in all_placements(self.store, release, scores) for p in batch}
+    def wrong(self, listing: int, item: int) -> bool:
+        """Whether an item is no right answer to a listing."""
+        return self.items[item] not in self.gold.of(self.listings[listing])
 
-    def with_aliases(self) -> LoadedRelease:
-        """The champion with the aliases in force now: matcher and threshold are kept."""
-        settings = self.workspace.settings
-        with self.store.reading() as uow:
-            active = uow.aliases.active(settings.aliases_per_item)
-        listings = np.asarray([a.listing_id for a in active], np.int64)
-        items = np.asarray([a.item_id for a in active], np.int64)
-        return replace(self.release, aliases=load_aliases(self.store, self.release.search, listings, items))
-
-    def plant(self, plants: Sequence[Plant]) -> list[int]:
-        """Confirm the plants; returns the numbers of the decisions."""
-        made = []
-        for plant in plants:
-            decision, _ = self.workspace.decide(
-                listing_id=plant.listing_id,
-                verdict=Verdict.MATCH,
-                item_id=plant.item_id,
-                reviewer=REVIEWER,
-            )
-            made.append(decision.id)
-        return made
-
-    def withdraw(self, decisions: Sequence[int]) -> None:
-        """Undo what was planted."""
-        for number in reversed(decisions):
-            self.workspace.undo(number)
-
-
-def _all_listings(uow: Any) -> list[Any]:
-    out: list[Any] = []
-    while page := uow.listings.page(after_id=out[-1].id if out else 0, limit=5000):
-        out.extend(page)
-    return out
-
-
-def _accepted(placement: Placement) -> bool:
-    """Whether a listing has an item without a person's answer."""
-    return placement.reason in (RouteReason.ABOVE_THRESHOLD, RouteReason.MEMORY) and placement.route in (
-        Route.AUTOMATED,
-        Route.SETTLED,
-    )
-
-
-def draw_plants(bench: Bench, count: int, seed: int, feed: str = "") -> list[Plant]:
-    """Listings and wrong items, the items all different; of one of the added feeds, or of none of them."""
-    random = np.random.default_rng([seed, 2, len(feed)])
-    among = bench.feeds[feed] if feed else bench.before.keys() - bench.feeds[REPEATS] - bench.feeds[NEARLY]
-    ids = sorted(among - bench.busy)
-    half = count // 2
-    wanted = {"wrong candidate": half, "not in catalogue": count - half}
-    out: list[Plant] = []
-    used: set[int] = set()
-    texts: set[object] = set(bench.remembered)
-    for listing in random.permutation(ids).tolist():
-        right = bench.right[listing]
-        family = "wrong candidate" if right else "not in catalogue"
-        if not wanted[family] or texts & {bench.keys[listing], bench.names[listing]}:
-            continue
-        wrong = next(
-            (c.item_id for c in bench.before[listing].candidates if c.item_id not in right | used), None
+    def answers(self, planted: dict[int, int]) -> dict[int, Placement]:
+        """Placements of the undecided listings with further aliases (listing -> item)."""
+        both = self.aliases | planted
+        aliases = load_aliases(
+            self.store,
+            self.release.search,
+            np.asarray(list(both), dtype=np.int64),
+            np.asarray(list(both.values()), dtype=np.int64),
         )
-        if wrong is None:
-            continue
-        wanted[family] -= 1
-        used.add(wrong)
-        texts.update((bench.keys[listing], bench.names[listing]))
-        out.append(Plant(listing, wrong, family))
-        if not any(wanted.values()):
-            break
-    return out
+        release = replace(self.release, aliases=aliases)
+        scores = _result(
+            score_listings(release, self.shelf.blocks(release.search), shown=self.settings.shown_candidates)
+        )
+        out = {}
+        for placements in all_placements(self.store, release, scores, forget=frozenset(self.listings)):
+            out |= {p.listing_id: p for p in placements if p.listing_id not in self.decided}
+        return out
+
+    def plants(self, before: dict[int, Placement], count: int, random: np.random.Generator) -> dict[int, int]:
+        """Listings to confirm wrongly, each to another item."""
+        candidates = np.asarray(sorted(before))
+        random.shuffle(candidates)
+        without = [i for i in candidates.tolist() if not self.gold.of(self.listings[i])]
+        with_item = [i for i in candidates.tolist() if self.gold.of(self.listings[i])]
+        planted: dict[int, int] = {}
+        for some, most in ((without, count // 2), (with_item, count)):
+            for listing in some:
+                if len(planted) >= most:
+                    break
+                shown = [c.item_id for c in before[listing].candidates]
+                item = next((i for i in shown if self.wrong(listing, i)), None)
+                if item is not None and item not in planted.values():
+                    planted[listing] = item
+        return planted
 
 
-def count(bench: Bench, plants: Sequence[Plant], after: dict[int, Placement]) -> list[dict[str, Any]]:
-    """What follows from each plant, beyond its own listing."""
-    decided = bench.decided | {plant.listing_id for plant in plants}
-    of_item = {plant.item_id: n for n, plant in enumerate(plants)}
-    found = [Counter[str]() for _ in plants]
-    for listing, placement in after.items():
-        n = of_item.get(placement.item_id or 0)
-        if n is None or listing in decided or not _accepted(placement):
-            continue
-        before = bench.before[listing]
-        if _accepted(before) and before.item_id == placement.item_id:
-            continue
-        wrong = placement.item_id not in bench.right[listing]
-        way = "memory" if placement.reason is RouteReason.MEMORY else "alias"
-        found[n]["wrong" if wrong else "right"] += 1
-        if wrong:
-            found[n][f"wrong by {way}"] += 1
+def automated(placement: Placement | None) -> int | None:
+    """The item a listing is given without a person, or None."""
+    if placement is None:
+        return None
+    alone = placement.route is Route.AUTOMATED or placement.reason is RouteReason.MEMORY
+    return placement.item_id if alone else None
+
+
+def spread(
+    planting: Planting, planted: dict[int, int], before: dict[int, Placement], after: dict[int, Placement]
+) -> dict[int, int]:
+    """Wrong answers each plant brought, by planted listing."""
+    of_item = {item: listing for listing, item in planted.items()}
+    brought = Counter(
+        of_item[item]
+        for listing, placement in after.items()
+        if (item := automated(placement)) in of_item
+        and item is not None
+        and listing != of_item[item]
+        and automated(before.get(listing)) != item
+        and planting.wrong(listing, item)
+    )
+    return {listing: brought[listing] for listing in planted}
+
+
+def by_memory(planting: Planting, planted: dict[int, int], limit: int) -> list[int]:
+    """How many other undecided listings each plant's text settles wrongly, at most ``limit``."""
+    same: dict[str, list[int]] = {}
+    for listing, key in planting.keys.items():
+        same.setdefault(key, []).append(listing)
     return [
-        {
-            "family": plant.family,
-            **{name: found[n][name] for name in _COUNTED},
-        }
-        for n, plant in enumerate(plants)
+        min(
+            limit,
+            sum(
+                other != listing and other not in planting.decided and planting.wrong(other, item)
+                for other in same[planting.keys[listing]]
+            ),
+        )
+        for listing, item in planted.items()
     ]
 
 
-def summary(counted: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Median, 90th and 99th percentile, worst and mean of the wrong listings of each plant."""
-    wrong = np.asarray([one["wrong"] for one in counted])
-    if not len(wrong):
-        return {"planted": 0}
-    return {
-        "planted": len(wrong),
-        "median": float(np.median(wrong)),
-        "p90": float(np.quantile(wrong, 0.9, method="higher")),
-        "p99": float(np.quantile(wrong, 0.99, method="higher")),
-        "worst": int(wrong.max()),
-        "mean": round(float(wrong.mean()), 3),
-        "over five": int((wrong > 5).sum()),
-        "by memory": sum(one["wrong by memory"] for one in counted),
-        "by alias": sum(one["wrong by alias"] for one in counted),
-        "right": sum(one["right"] for one in counted),
-    }
-
-
-def refitted(bench: Bench, plants: Sequence[Plant]) -> list[dict[str, Any]]:
-    """Each plant alone, with a full refit of matcher and certificate."""
-    out = []
-    settings = bench.workspace.settings
-
-    def fit() -> tuple[float | None, dict[int, Placement]]:
-        made = _result(
-            refit(
-                bench.store,
-                bench.release.search,
-                bench.blocks,
-                settings,
-                release_id="trial",
-                precision=settings.precision,
-                delta=settings.delta,
-            )
-        )
-        certificate = made.release.certificate
-        return certificate.threshold if certificate else None, bench.placed(made.release, made.scores)
-
-    def wrong_in(placements: dict[int, Placement]) -> set[tuple[int, int]]:
-        return {
-            (i, p.item_id or 0)
-            for i, p in placements.items()
-            if i not in bench.decided and _accepted(p) and p.item_id not in bench.right[i]
-        }
-
-    threshold, without = fit()
-    before = wrong_in(without)
-    for plant in plants:
-        made = bench.plant([plant])
-        threshold_after, with_plant = fit()
-        bench.withdraw(made)
-        after = wrong_in(with_plant)
-        fresh = {pair for pair in after - before if pair[0] != plant.listing_id}
-        out.append(
-            {
-                "family": plant.family,
-                "threshold": [threshold, threshold_after],
-                "wrong to the item": sum(item == plant.item_id for _, item in fresh),
-                "wrong in all": [len(before), len(after)],
-                "accepted": [sum(map(_accepted, without.values())), sum(map(_accepted, with_plant.values()))],
-            }
-        )
-    return out
-
-
-def clean(bench: Bench, feed: str) -> dict[str, Any]:
-    """What right confirmations of repeated listings give, one of each listing that waits in a round."""
-    first: dict[str, list[int]] = {}
-    for listing in sorted(bench.feeds[feed]):
-        if listing not in bench.busy and bench.right[listing] and bench.keys[listing] not in bench.remembered:
-            first.setdefault(bench.names[listing], []).append(listing)
-    made: list[int] = []
-    rows = []
-    done: set[int] = set()
-    everyone = {i for group in first.values() for i in group}
-    for _ in range(ROUNDS):
-        waiting = [
-            next((i for i in group if i not in done and not _accepted(placed[i])), None)
-            for group in first.values()
-            for placed in [rows[-1][1] if rows else bench.before]
-        ]
-        asked = [i for i in waiting if i is not None]
-        made += bench.plant([Plant(i, min(bench.right[i]), "right") for i in asked])
-        done.update(asked)
-        placed = bench.placed(bench.with_aliases())
-        left = everyone - done
-        rows.append(
-            (
-                {
-                    "decisions": len(done),
-                    "settled from memory": sum(placed[i].reason is RouteReason.MEMORY for i in left),
-                    "automated": sum(placed[i].reason is RouteReason.ABOVE_THRESHOLD for i in left),
-                    "reviewed": sum(not _accepted(placed[i]) for i in left),
-                },
-                placed,
-            )
-        )
-    bench.withdraw(made)
-    return {"texts": len(first), "listings": len(everyone), "rounds": [row for row, _ in rows]}
-
-
-def run(folder: Path, gold: _Gold, planted: int, refits: int, seed: int) -> dict[str, Any]:
-    """All figures of a prepared workspace, which is left as it was found."""
+def refitted(folder: Path, planted: dict[int, int], gold: Gold) -> list[int]:
+    """The same counts for single plants with everything fitted and certified again."""
+    found = []
     with Workspace.open(folder) as workspace:
-        bench = Bench(workspace, gold)
-        assert bench.release.certificate is not None
-        out: dict[str, Any] = {
-            "listings": len(bench.before),
-            "threshold": bench.release.certificate.threshold,
-            "accepted": sum(map(_accepted, bench.before.values())),
-        }
-        for name, feed, some in (
-            ("random", "", planted),
-            ("repeated", REPEATS, REPEATED),
-            ("nearly repeated", NEARLY, REPEATED),
-        ):
-            plants = draw_plants(bench, some, seed, feed)
-            made = bench.plant(plants)
-            counted = count(bench, plants, bench.placed(bench.with_aliases()))
-            bench.withdraw(made)
-            out[name] = summary(counted)
-            for family in ("wrong candidate", "not in catalogue"):
-                out[f"{name}, {family}"] = summary([one for one in counted if one["family"] == family])
-            if not feed:
-                worst = sorted(range(len(plants)), key=lambda n: -counted[n]["wrong"])[: refits // 2]
-                chosen = [plants[n] for n in worst] + plants[: refits - len(worst)]
-        out["right"] = {feed: clean(bench, feed) for feed in (REPEATS, NEARLY)}
-        out["refits"] = refitted(bench, chosen)
-        out["withdrawn"] = bench.placed(bench.with_aliases()) == bench.before
-        return out
+        _drain(workspace.certify())
+    with Store.open(folder) as store:
+        planting = Planting(store, gold)
+        before = planting.answers({})
+    for listing, item in planted.items():
+        with Workspace.open(folder) as workspace:
+            made, _ = workspace.decide(
+                listing_id=listing, verdict=Verdict.MATCH, item_id=item, reviewer="careless"
+            )
+            _drain(workspace.certify())
+            after = {p.listing_id: p for p in workspace.placements(feed=POOL)}
+            found.append(spread(planting, {listing: item}, before, after)[listing])
+            workspace.undo(made.id)
+    return found
 
 
 def main() -> int:
-    """Print one row per family of plants."""
+    """Print one row per way."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset", type=Path)
-    parser.add_argument("--decisions", type=int, default=1000)
-    parser.add_argument("--precision", type=float, default=0.9)
+    parser.add_argument(
+        "dataset", nargs="?", type=Path, default=ROOT.parent / "shared" / "data" / "pricerunner"
+    )
+    parser.add_argument("--decisions", type=int, default=500)
+    parser.add_argument("--precision", type=float, default=0.95)
     parser.add_argument("--planted", type=int, default=200)
-    parser.add_argument("--refits", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--workspace", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--workspace", type=Path, help="kept there for the next run")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="alcove-poisoning-") as temporary:
-        home = arguments.workspace or Path(temporary)
-        folder = prepared(arguments.dataset, home, arguments.decisions, arguments.precision, arguments.seed)
-        _, gold = _read(arguments.dataset)
-        out = run(folder, gold, arguments.planted, arguments.refits, arguments.seed)
-    if arguments.json:
-        print(json.dumps({"dataset": arguments.dataset.name, **out}, indent=1))
+    if not (arguments.dataset / "matches.csv").exists():
+        print("no data set to measure on; name a folder with catalogue.csv, queries.csv and matches.csv")
         return 0
-    print(f"{arguments.dataset.name}: {out['listings']:,} listings, {out['accepted']:,} accepted before")
-    print("plants | planted | median | 90 % | 99 % | worst | over 5 | by memory | by alias | right ones")
-    for name, row in out.items():
-        if isinstance(row, dict) and row.get("planted"):
-            print(
-                f"{name} | {row['planted']} | {row['median']:g} | {row['p90']:g} | {row['p99']:g} | "
-                f"{row['worst']} | {row['over five']} | {row['by memory']} | {row['by alias']} | "
-                f"{row['right']}"
-            )
-    for feed, found in out["right"].items():
-        for row in found["rounds"]:
-            print(f"right, {feed}:", ", ".join(f"{value:,} {name}" for name, value in row.items()))
-    for row in out["refits"]:
-        print("refit:", ", ".join(f"{name} {value}" for name, value in row.items()))
-    print("all as before after withdrawing:", out["withdrawn"])
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.workspace or Path(temporary) / "w"
+        gold = reviewed(arguments.dataset, folder, arguments.decisions, arguments.precision)
+        with Store.open(folder) as store:
+            planting = Planting(store, gold)
+            before = planting.answers({})
+            planted = planting.plants(before, arguments.planted, np.random.default_rng(arguments.seed))
+            alias = list(spread(planting, planted, before, planting.answers(planted)).values())
+            memory = by_memory(planting, planted, UNCONFIRMED_REPEATS)
+            unlimited = by_memory(planting, planted, len(planting.listings))
+        some = dict(list(planted.items())[:: max(1, len(planted) // REFITS)][:REFITS])
+        rows = {
+            "alias": alias,
+            "memory": memory,
+            "alias and memory": [a + m for a, m in zip(alias, memory, strict=True)],
+            "memory without its limit": unlimited,
+            "refit": refitted(folder, some, gold),
+        }
+    print("way | planted | mean | median | 90 % | worst")
+    for way, counts in rows.items():
+        figures = np.asarray(counts)
+        print(
+            f"{way} | {len(figures)} | {figures.mean():.3f} | {np.median(figures):.0f} | "
+            f"{np.quantile(figures, 0.9):.0f} | {figures.max()}"
+        )
     return 0
 
 

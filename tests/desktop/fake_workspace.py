@@ -23,6 +23,7 @@ from engine.contracts import (
     ImportPreview,
     ImportReport,
     Progress,
+    Promise,
     RateSnapshot,
     RecordKind,
     ReleaseSummary,
@@ -37,10 +38,12 @@ from engine.errors import StaleChangeError
 from tests.desktop.fake_numbers import (
     audit_report,
     certificate,
+    certificate_for_both,
     comparison,
     cost_report,
     import_preview,
     import_report,
+    none_certificate,
     rate_snapshots,
     risk_coverage,
     segment_report,
@@ -130,14 +133,25 @@ class FakeWorkspace(FakeReview):
     # -- automation ----------------------------------------------------------------------------
 
     def certify(
-        self, *, precision: float | None = None, confidence: float | None = None
+        self,
+        *,
+        precision: float | None = None,
+        confidence: float | None = None,
+        promise: Promise = Promise.EACH,
     ) -> Iterator[WorkEvent[ReleaseSummary]]:
         self._write("certify")
         for done in range(4):
             yield Progress("certifying", done, 3)
         number = f"r{len(self._releases) + 1:04d}"
+        self.settings = self.settings.model_copy(update={"promise": promise.value})
+        both = promise is Promise.TOGETHER
         made = replace(
-            self._releases[0], id=number, origin="refit", is_champion=True, certificate=certificate(precision)
+            self._releases[0],
+            id=number,
+            origin="refit",
+            is_champion=True,
+            certificate=certificate_for_both(precision) if both else certificate(precision),
+            none_certificate=None if both else none_certificate(),
         )
         self._releases = [made, *(replace(one, is_champion=False) for one in self._releases)]
         yield Finished(made, ChangeSet(releases=True, routes=True))

@@ -20,8 +20,16 @@ from desktop.screens.automation import (
 from desktop.session import Session
 from desktop.widgets.certificate_card import CertificateCard, certificate_basis, certificate_headline
 from desktop.widgets.curve_plot import Curve, CurvePlot
-from engine.contracts import ReleaseSummary, RiskCoverage, Status, Verdict, WorkEvent
-from tests.desktop.fake_numbers import certificate, rate_snapshots, risk_coverage
+from engine.contracts import (
+    CertificateKind,
+    Promise,
+    ReleaseSummary,
+    RiskCoverage,
+    Status,
+    Verdict,
+    WorkEvent,
+)
+from tests.desktop.fake_numbers import certificate, certificate_for_both, rate_snapshots, risk_coverage
 from tests.desktop.fake_session import Gate, fake_session
 from tests.desktop.fake_workspace import FakeWorkspace
 
@@ -38,13 +46,17 @@ class Workspace(FakeWorkspace):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.gate: Gate | None = None
-        self.asked: list[tuple[float | None, float | None]] = []
+        self.asked: list[tuple[float | None, float | None, Promise]] = []
 
     def certify(
-        self, *, precision: float | None = None, confidence: float | None = None
+        self,
+        *,
+        precision: float | None = None,
+        confidence: float | None = None,
+        promise: Promise = Promise.EACH,
     ) -> Iterator[WorkEvent[ReleaseSummary]]:
-        self.asked.append((precision, confidence))
-        events = super().certify(precision=precision, confidence=confidence)
+        self.asked.append((precision, confidence, promise))
+        events = super().certify(precision=precision, confidence=confidence, promise=promise)
         return self.gate.hold(events) if self.gate else events
 
 
@@ -122,6 +134,80 @@ def test_that_the_card_passes_on_the_engines_own_note(qtbot: QtBot, status: Stat
     card.show_status(replace(status, certificate=replace(certificate(), note="Budget for r0003: 0.05.")))
     assert "Budget for r0003: 0.05." in card.note
     assert "1 decision since it was made." in card.note
+
+
+# -- one promise for both kinds of answers -------------------------------------------------------
+
+
+@pytest.fixture
+def promised(status: Status) -> Status:
+    counts = replace(status.counts, listings=100, automated_matches=58, automated_none=9)
+    return replace(status, counts=counts, certificate=certificate_for_both(), none_certificate=None)
+
+
+def test_that_one_promise_says_both_shares_and_what_is_right_of_them_together(promised: Status) -> None:
+    assert plain(certificate_headline(promised)) == (
+        "67 % of the listings are automated, 58 % as a match and 9 % as “not in the catalogue”; "
+        "at least 90 % of both together are right."
+    )
+
+
+def test_that_the_parts_of_one_promise_are_said_to_be_estimates(qtbot: QtBot, promised: Status) -> None:
+    card = CertificateCard()
+    qtbot.addWidget(card)
+    card.show_status(promised)
+    assert "of neither separately" in card.none_line
+    assert "Estimated precision of the matches: 95 % (90–98 %, 108 audits)" in card.none_line
+    assert "of “not in the catalogue”: 81 % (57–95 %, 16 audits)" in card.none_line
+
+
+def test_that_a_suspension_of_both_says_that_nothing_is_automated(promised: Status) -> None:
+    headline = certificate_headline(replace(promised, suspended=(CertificateKind.BOTH,)))
+    assert headline.startswith("Suspended: nothing is automated")
+
+
+def test_that_what_one_promise_may_bring_is_said_to_be_expected_only(qtbot: QtBot, status: Status) -> None:
+    card = CertificateCard()
+    qtbot.addWidget(card)
+    card.show_status(status)
+    assert "44 more random decisions missing" in card.none_line
+    assert card.none_line.endswith("Expected, not certified.")
+
+
+def test_that_certifying_asks_for_the_chosen_promise(
+    qtbot: QtBot, screen: AutomationScreen, workspace: Workspace
+) -> None:
+    assert screen.promise_choice.currentData() == Promise.EACH
+    screen.promise_choice.setCurrentIndex(screen.promise_choice.findData(Promise.TOGETHER))
+    screen.promise_choice.activated.emit(screen.promise_choice.currentIndex())
+    qtbot.mouseClick(screen.certify_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "is signed" in screen.banner.text)
+    assert workspace.asked[-1][2] is Promise.TOGETHER
+    assert "automated as a match" not in screen.banner.text
+    qtbot.waitUntil(lambda: "of both together" in screen.certificate_card.headline)
+
+
+def test_that_a_promise_that_could_not_be_signed_is_said_not_to_be(
+    qtbot: QtBot, screen: AutomationScreen, workspace: Workspace
+) -> None:
+    screen.promise_choice.setCurrentIndex(screen.promise_choice.findData(Promise.TOGETHER))
+    screen.promise_choice.activated.emit(screen.promise_choice.currentIndex())
+    screen._certified(workspace.releases()[0])
+    assert "Nothing could be signed of both kinds together" in screen.banner.text
+    screen.activate()
+    qtbot.waitUntil(lambda: screen.promise_choice.currentData() == Promise.EACH)
+
+
+def test_that_the_promise_cannot_be_chosen_while_a_certificate_is_suspended(
+    qtbot: QtBot, screen: AutomationScreen, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suspended = replace(workspace.status(), suspended=(CertificateKind.NONE,))
+    monkeypatch.setattr(workspace, "status", lambda: suspended)
+    assert screen.promise_choice.isEnabled()
+    screen.activate()
+    qtbot.waitUntil(lambda: not screen.promise_choice.isEnabled())
+    assert "suspended" in screen.promise_choice.toolTip()
+    assert screen.precision_choice.isEnabled()
 
 
 # -- curves ----------------------------------------------------------------------------------------
@@ -209,7 +295,7 @@ def test_that_certifying_asks_for_the_chosen_precision_and_confidence(
         choice.activated.emit(choice.currentIndex())
     qtbot.mouseClick(screen.certify_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "is signed" in screen.banner.text)
-    assert workspace.asked == [(0.9, 0.95)]
+    assert workspace.asked == [(0.9, 0.95, Promise.EACH)]
     assert "r0003" in screen.banner.text
     qtbot.waitUntil(lambda: "at least 90" in screen.certificate_card.headline)
 

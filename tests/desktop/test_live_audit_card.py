@@ -16,6 +16,7 @@ from desktop.widgets.basics import IconLabel
 from desktop.widgets.certificate_card import CertificateCard
 from desktop.widgets.live_audit_card import LiveAuditCard, audit_basis, audit_curves, most_urgent
 from engine.contracts import (
+    AnswerAudit,
     AuditReport,
     AuditState,
     CertificateKind,
@@ -166,3 +167,11 @@ def test_that_a_suspended_certificate_does_not_pass_for_signed(qtbot: QtBot, sho
     shop.raised = True
     card.show_status(shop.status())
     assert "no match is automated" in card.headline
+
+
+def test_that_audits_of_one_promise_are_told_apart_by_their_answers(card: LiveAuditCard) -> None:
+    answers = (AnswerAudit(CertificateKind.MATCH, 120, 1), AnswerAudit(CertificateKind.NONE, 20, 2))
+    card.show_report(report(replace(live_audit(kind=CertificateKind.BOTH), answers=answers)))
+    assert "140 audits of automated matches and “not in the catalogue” together, 3 wrong" in card.details
+    assert "automated matches 120, 1 wrong; automated “not in the catalogue” 20, 2 wrong" in card.details
+    assert "neither is promised separately" in card.details

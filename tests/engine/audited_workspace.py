@@ -13,6 +13,7 @@ from engine.contracts import (
     Item,
     Listing,
     Placement,
+    Promise,
     ReleaseManifest,
     Route,
     RouteReason,
@@ -42,8 +43,10 @@ def certificate(kind: CertificateKind, *, threshold: float | None = 0.9) -> Cert
     )
 
 
-def add_release(uow: UnitOfWork, id: str, *, origin: str = "refit", action: str = "refit") -> None:
-    """A certified release, made the champion."""
+def add_release(
+    uow: UnitOfWork, id: str, *, origin: str = "refit", action: str = "refit", together: bool = False
+) -> None:
+    """A certified release, made the champion; ``together``: with one promise for both answers."""
     uow.releases.add(
         ReleaseManifest.model_validate(
             {
@@ -56,8 +59,8 @@ def add_release(uow: UnitOfWork, id: str, *, origin: str = "refit", action: str 
                 "matcher": "logistic",
             }
         ),
-        certificate(CertificateKind.MATCH),
-        certificate(CertificateKind.NONE),
+        certificate(CertificateKind.BOTH if together else CertificateKind.MATCH),
+        None if together else certificate(CertificateKind.NONE),
     )
     uow.releases.make_champion(id, action)  # type: ignore[arg-type]
 
@@ -66,13 +69,23 @@ class AuditedWorkspace:
     """Feeds of automated listings; :meth:`audit` answers the next draw right or wrong.
 
     Listing i of a feed is automated as a match of item 1 (``none``: as not in the catalogue).
+    ``together``: under one promise for both.
     """
 
-    def __init__(self, folder: Path, feeds: Iterable[str] = ("monday",), listings: int = 120) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        feeds: Iterable[str] = ("monday",),
+        listings: int = 120,
+        *,
+        together: bool = False,
+    ) -> None:
         self.folder = folder
         Store.create(folder).close()
         self.workspace = Workspace.open(folder)
         self.waiting: dict[str, list[int]] = {}
+        if together:
+            self.workspace.update_settings(promise=Promise.TOGETHER.value)
         with self.writing() as uow:
             uow.items.upsert([Item(0, f"i{n}", f"Acme kettle {n}", brand="Acme") for n in (1, 2)], ["a", "b"])
             for feed in feeds:
@@ -80,14 +93,10 @@ class AuditedWorkspace:
                 made = [Listing(0, f"{feed}-{n}", f"acme kettle {feed} {n}") for n in range(listings)]
                 uow.listings.upsert(feed_id, made, [f"{feed} {n}" for n in range(listings)])
                 self.waiting[feed] = uow.listings.feed_listing_ids(feed_id).tolist()
-            add_release(uow, "r0001")
+            add_release(uow, "r0001", together=together)
             self.place(uow, [i for ids in self.waiting.values() for i in ids])
-            uow.live_audits.open(
-                CertificateKind.MATCH, "r0001", precision=PROMISE, accepted=ACCEPTED, errors=ERRORS
-            )
-            uow.live_audits.open(
-                CertificateKind.NONE, "r0001", precision=PROMISE, accepted=ACCEPTED, errors=ERRORS
-            )
+            for kind in (Promise.TOGETHER if together else Promise.EACH).kinds:
+                uow.live_audits.open(kind, "r0001", precision=PROMISE, accepted=ACCEPTED, errors=ERRORS)
 
     def writing(self):
         return self.workspace._store.writing()

@@ -16,6 +16,7 @@ from engine.automation.certificate import (
 )
 from engine.automation.strata import choose_strata, exact_p_value, inclusion_levels
 from engine.automation.testing_order import pass_probability
+from engine.contracts import Certificate
 
 
 def _world(seed: int, listings: int = 4000) -> tuple[np.ndarray, np.ndarray]:
@@ -33,18 +34,28 @@ def _draw(confidence: np.ndarray, right: np.ndarray, count: int, random: np.rand
     return Audits(confidence[drawn], right[drawn], inclusion, random.random(count))
 
 
+def _certificate(
+    world: int, seed: int, *, audits: int, precision: float = 0.85, judged: int = 400
+) -> Certificate:
+    """What plain random draws certify of a world."""
+    random = np.random.default_rng(seed)
+    confidence, right = _world(world)
+    learnt = random.choice(len(confidence), judged, replace=False)
+    return certify(
+        Estimates(confidence[learnt], right[learnt]),
+        _draw(confidence, right, audits, random),
+        Population(confidence, np.full(len(confidence), audits / len(confidence))),
+        precision=precision,
+        delta=0.1,
+    )
+
+
 def _certified(seed: int, precision: float, audits: int) -> tuple[float | None, float]:
     """Threshold, and the precision it really has on the rest of the world."""
-    random = np.random.default_rng(seed)
-    confidence, right = _world(1)
-    learnt = random.choice(len(confidence), 400, replace=False)
-    estimates = Estimates(confidence[learnt], right[learnt])
-    population = Population(confidence, np.full(len(confidence), audits / len(confidence)))
-    certificate = certify(
-        estimates, _draw(confidence, right, audits, random), population, precision=precision, delta=0.1
-    )
+    certificate = _certificate(1, seed, audits=audits, precision=precision)
     if certificate.threshold is None:
         return None, 1.0
+    confidence, right = _world(1)
     accepted = confidence >= certificate.threshold
     return certificate.threshold, float(right[accepted].mean())
 
@@ -58,16 +69,7 @@ def test_that_at_most_delta_of_the_certificates_are_wrong() -> None:
 
 
 def test_that_few_labels_give_no_certificate_and_say_how_many_are_missing() -> None:
-    confidence, right = _world(2)
-    random = np.random.default_rng(0)
-    learnt = random.choice(len(confidence), 300, replace=False)
-    certificate = certify(
-        Estimates(confidence[learnt], right[learnt]),
-        _draw(confidence, right, 15, random),
-        Population(confidence, np.full(len(confidence), 15 / len(confidence))),
-        precision=0.9,
-        delta=0.1,
-    )
+    certificate = _certificate(2, 0, audits=15, precision=0.9, judged=300)
     assert certificate.threshold is None
     assert certificate.expected_coverage == 0
     assert certificate.labels_missing is not None
@@ -79,16 +81,7 @@ def test_that_a_precision_no_threshold_reaches_is_never_certified() -> None:
 
 
 def test_that_the_stated_p_value_is_the_exact_binomial_tail() -> None:
-    confidence, right = _world(3)
-    random = np.random.default_rng(1)
-    learnt = random.choice(len(confidence), 400, replace=False)
-    certificate = certify(
-        Estimates(confidence[learnt], right[learnt]),
-        _draw(confidence, right, 400, random),
-        Population(confidence, np.full(len(confidence), 0.1)),
-        precision=0.85,
-        delta=0.1,
-    )
+    certificate = _certificate(3, 1, audits=400)
     assert certificate.threshold is not None
     assert certificate.p_value == pytest.approx(
         stats.binom.cdf(certificate.errors, certificate.accepted, 0.15)
@@ -225,34 +218,13 @@ def test_that_labels_of_rare_draws_are_used_and_not_written_off() -> None:
 
 def test_that_testing_starts_where_the_walk_gets_furthest() -> None:
     """At the very top a label too many ends everything; in the middle there are enough of them."""
-    confidence, right = _world(1)
-    reached = []
-    for seed in range(12):
-        random = np.random.default_rng(seed)
-        learnt = random.choice(len(confidence), 400, replace=False)
-        certificate = certify(
-            Estimates(confidence[learnt], right[learnt]),
-            _draw(confidence, right, 500, random),
-            Population(confidence, np.full(len(confidence), 0.125)),
-            precision=0.85,
-            delta=0.1,
-        )
-        reached.append(certificate.expected_coverage)
+    reached = [_certificate(1, seed, audits=500).expected_coverage for seed in range(12)]
     assert np.median(reached) > 0.4
     assert np.mean(np.asarray(reached) > 0) > 0.7
 
 
 def test_that_certificates_on_shared_labels_say_what_they_cost_together() -> None:
-    confidence, right = _world(3)
-    random = np.random.default_rng(1)
-    learnt = random.choice(len(confidence), 400, replace=False)
-    first = certify(
-        Estimates(confidence[learnt], right[learnt]),
-        _draw(confidence, right, 400, random),
-        Population(confidence, np.full(len(confidence), 0.1)),
-        precision=0.85,
-        delta=0.1,
-    )
+    first = _certificate(3, 1, audits=400)
     assert first.threshold is not None
     assert on_shared_labels(first, 0) == first
     third = on_shared_labels(first, 2)

@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.automation.evidence import (
-    EVIDENCE_COLUMNS,
-    EVIDENCE_NAMES,
-    EvidenceBuilder,
-    Pairs,
-    column,
-    margin_to_best_other,
-)
+from engine.automation.evidence import EvidenceBuilder, Pairs, margin_to_best_other
+from engine.automation.evidence_columns import EVIDENCE_COLUMNS, EVIDENCE_NAMES, column
 from engine.contracts import Item, Listing
 
 
@@ -94,3 +88,38 @@ def test_that_margins_equal_the_plain_definition(pairs: list[tuple[int, float]])
         others = [values[j] for j in range(len(values)) if j != i and group[j] == group[i]]
         expected.append(value - (max(others) if others else 0.0))
     assert margin_to_best_other(values, group) == pytest.approx(expected)
+
+
+def test_that_named_values_agree_across_languages_and_conflict() -> None:
+    evidence = _evidence(
+        _listing("fridge schwarz mk ii"),
+        _item("Fridge Mark II Black"),
+        _item("Fridge Mk III white"),
+        _item("Fridge"),
+    )
+    assert evidence[:, column("colour_agree")].tolist() == [1, 0, 0]
+    assert evidence[:, column("colour_conflict")].tolist() == [0, 1, 0]
+    assert evidence[:, column("version_agree")].tolist() == [1, 0, 0]
+    assert evidence[:, column("version_conflict")].tolist() == [0, 1, 0]
+
+
+def test_that_a_variant_word_counts_on_the_side_that_lacks_it() -> None:
+    evidence = _evidence(_listing("iphone 8"), _item("iPhone 8"), _item("iPhone 8 Plus"))
+    assert evidence[:, column("variants_missing_in_listing")].tolist() == [0, 1]
+    evidence = _evidence(_listing("iphone 8 plus"), _item("iPhone 8"), _item("iPhone 8 Plus"))
+    assert evidence[:, column("variants_missing_in_item")].tolist() == [1, 0]
+
+
+def test_that_a_brand_is_found_by_its_alias_anywhere_in_the_listing() -> None:
+    hp = [_item(f"HP printer {i}", brand="Hewlett-Packard") for i in range(3)]
+    evidence = _evidence(_listing("printer for office, hp 1"), *hp, _item("Epson printer 1", brand="Epson"))
+    assert evidence[:, column("brand_named")].tolist() == [1, 1, 1, 0]
+    assert evidence[:, column("other_brand_named")].tolist() == [0, 0, 0, 1]
+    evidence = _evidence(_listing("printer 1", brand="HP"), *hp, _item("Epson printer 1", brand="Epson"))
+    assert evidence[:, column("brand_equal")].tolist() == [1, 1, 1, 0]
+    assert evidence[:, column("brand_conflict")].tolist() == [0, 0, 0, 1]
+
+
+def test_that_a_brand_the_catalogue_does_not_know_conflicts() -> None:
+    evidence = _evidence(_listing("tv", brand="Loewe"), _item("tv", brand="Sony"), _item("tv"))
+    assert evidence[:, column("brand_conflict")].tolist() == [1, 0]

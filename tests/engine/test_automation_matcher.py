@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.automation.evidence import EVIDENCE_NAMES, TEXT_NAMES, column
+from engine.automation.evidence_columns import EVIDENCE_NAMES, TEXT_NAMES, column
 from engine.automation.listing_evidence import HEAD_NAMES, head_evidence
 from engine.automation.matcher import LearningSet, _fit_head, _pair_model, fit_matcher
 from engine.automation.matcher_graphs import head_graph, pair_graph

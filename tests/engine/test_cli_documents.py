@@ -16,6 +16,7 @@ from engine.contracts import (
     Accuracy,
     AdjudicationReport,
     Agreement,
+    AnswerAudit,
     AuditPoint,
     AuditReport,
     AuditState,
@@ -23,6 +24,7 @@ from engine.contracts import (
     CandidateView,
     Certificate,
     CertificateKind,
+    CertificatePart,
     ColumnMapping,
     Comparison,
     CostPoint,
@@ -39,6 +41,7 @@ from engine.contracts import (
     FeedAudit,
     FeedDrift,
     Flip,
+    Forecast,
     Gate,
     ImportPreview,
     ImportReport,
@@ -60,6 +63,7 @@ from engine.contracts import (
     RunState,
     SecondOpinion,
     Segment,
+    SegmentCertificate,
     SegmentGrouping,
     SegmentReport,
     Status,
@@ -75,8 +79,9 @@ GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "cli_fields.json"
 
 ITEM = Item(id=7, external_id="P7", title="LG 55UP75")
 LISTING = Listing(id=3, external_id="Q3", title="lg 55up75 tv", feed_id=1)
+PART = CertificatePart(0.9, 50, 1, 0.98, 0.93, 0.99, 0.9, "98 % (93–99 %, 50 audits)")
 CERTIFICATE = Certificate(
-    kind=CertificateKind.MATCH,
+    kind=CertificateKind.BOTH,
     precision=0.95,
     delta=0.1,
     threshold=0.9,
@@ -88,6 +93,10 @@ CERTIFICATE = Certificate(
     expected_coverage=0.6,
     labels_missing=None,
     delta_spent=0.1,
+    match_part=PART,
+    none_part=PART,
+    forecasts=(Forecast(100, 0.6, 0.5, 0.7, 0.9),),
+    segments=(SegmentCertificate("TV", 500, 60, 0.05, 0.7, 0.9, 0.6),),
 )
 COUNTS = Counts(10, 5, 0, 6, 3, 1, 1, 5, 1, 4, 2, 2)
 GATE = Gate(True, ("coverage rises",), 0.5, 0.6, 0.01, 0.2, 0)
@@ -135,6 +144,7 @@ LIVE_AUDIT = LiveAudit(
     advice="Suspended: 8 of the last 29 audits were wrong.",
     feeds=(FeedAudit("monday", 40, 9),),
     points=(AuditPoint(40, 0.775, 0.6, 0.9),),
+    answers=(AnswerAudit(CertificateKind.NONE, 8, 3),),
 )
 DRIFT = FeedDrift(
     "tuesday",

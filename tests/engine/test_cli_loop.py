@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -53,20 +52,6 @@ def shop(matched: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "shop"
     shutil.copytree(matched, folder)
     return folder
-
-
-@pytest.fixture
-def alcove(capsys: pytest.CaptureFixture[str]) -> Alcove:
-    """Run a verb with ``--json``; checks the exit code and returns the one document it prints."""
-
-    def call(*arguments: object, exit_code: int = 0) -> dict[str, Any]:
-        capsys.readouterr()
-        assert run([*map(str, arguments), "--json"]) == exit_code, capsys.readouterr().err
-        shown = capsys.readouterr().out
-        document: dict[str, Any] = json.loads(shown) if shown else {}
-        return document
-
-    return call
 
 
 def write_decisions(path: Path, shown: dict[str, Any], answers: dict[str, str]) -> int:

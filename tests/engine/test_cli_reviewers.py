@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,18 +24,6 @@ def decided(tmp_path: Path) -> tuple[Path, list[int]]:
         small.decide(listing, reviewer="ann")
     small.store.close()
     return tmp_path / "shop", listings
-
-
-@pytest.fixture
-def alcove(capsys: pytest.CaptureFixture[str]) -> Alcove:
-    def call(*arguments: object, exit_code: int = 0) -> dict[str, Any]:
-        capsys.readouterr()
-        assert run([*map(str, arguments), "--json"]) == exit_code, capsys.readouterr().err
-        shown = capsys.readouterr().out
-        document: dict[str, Any] = json.loads(shown) if shown else {}
-        return document
-
-    return call
 
 
 def rows(path: Path, *lines: str) -> Path:

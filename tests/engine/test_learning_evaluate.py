@@ -19,6 +19,7 @@ from engine.learning.evaluate import (
     held_out,
     right_items,
 )
+from engine.learning.promote import Answered
 from tests.engine.small_workspace import SmallWorkspace
 
 
@@ -32,12 +33,18 @@ def world(tmp_path):
 def labels_of(confidence, right, ids=None):
     c, r = np.array(confidence, dtype=np.float64), np.array(right, dtype=bool)
     numbers = np.arange(1, c.size + 1) if ids is None else np.array(ids)
-    return EvaluationLabels(numbers, c, r, 1 - c, ~r)
+    return EvaluationLabels(numbers, c, r, 1 - c, ~r, np.ones(len(c)))
 
 
 def release(name, labels, answers, threshold=0.5, coverage=0.4):
     return MeasuredRelease(
-        name, labels, threshold, coverage, coverage + 0.1, np.array(answers, dtype=np.int64)
+        name,
+        labels,
+        threshold,
+        coverage,
+        coverage + 0.1,
+        np.array(answers, dtype=np.int64),
+        Answered(labels.confidence, labels.best_right),
     )
 
 
@@ -140,6 +147,7 @@ def test_that_a_better_challenger_passes_with_its_numbers_beside_the_champions(w
             champion=champion,
             challenger=challenger,
             listing_ids=[1, 2, 3],
+            precision=0.9,
             max_segment_drop=0.1,
             max_contradiction_share=0.02,
         )
@@ -160,6 +168,7 @@ def test_that_a_challenger_against_past_decisions_is_refused(world):
             champion=release("r0001", labels, [1, 2, 3]),
             challenger=release("r0002", labels, [1, 2, 9]),
             listing_ids=[1, 2, 3],
+            precision=0.9,
             max_segment_drop=1.0,
             max_contradiction_share=0.02,
         )
@@ -173,7 +182,7 @@ def test_that_releases_measured_on_different_listings_are_not_compared(world):
     one = release("r0001", labels_of([0.9], [True], [1]), [1])
     other = release("r0002", labels_of([0.9], [True], [2]), [1])
     longer = release("r0002", labels_of([0.9], [True], [1]), [1, 2])
-    options = {"listing_ids": [1], "max_segment_drop": 0.1, "max_contradiction_share": 0.1}
+    options = {"listing_ids": [1], "precision": 0.9, "max_segment_drop": 0.1, "max_contradiction_share": 0.1}
     with world.reading() as uow:
         with pytest.raises(ValueError, match="held-out"):
             compare(uow, champion=one, challenger=other, **options)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from scipy import stats
 
+from engine.contracts.selective import coverage_at
 from engine.learning.promote import (
+    Answered,
     Contradictions,
+    Difference,
     SegmentCoverage,
     decide_gate,
     paired_bootstrap,
@@ -19,7 +21,7 @@ NO_CONTRADICTIONS = Contradictions(100, 0)
 EQUAL = {
     "champion_coverage": 0.5,
     "challenger_coverage": 0.5,
-    "difference": (-0.02, 0.02),
+    "difference": Difference(-0.02, 0.0, 0.02),
     "champion_certified": True,
     "challenger_certified": True,
     "champion_aurc": 0.1,
@@ -43,8 +45,8 @@ def test_that_an_equal_challenger_passes():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"challenger_coverage": 0.49}, "refused: certified coverage 50.0 % -> 49.0 %"),
-        ({"difference": (-0.09, -0.01)}, "-9.0 to -1.0 points"),
+        ({"challenger_coverage": 0.47}, "refused: certified coverage 50.0 % -> 47.0 %"),
+        ({"difference": Difference(-0.09, -0.04, 0.01)}, "-4.0 (-9.0 to +1.0) points"),
         (
             {"challenger_certified": False, "challenger_coverage": 0.0},
             "refused: the challenger has no certificate and the champion has one",
@@ -70,7 +72,8 @@ def test_that_each_condition_alone_refuses_and_says_why(changes, reason):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"challenger_coverage": 0.497},  # one step of the thresholds tested
+        {"challenger_coverage": 0.485},  # within what the audits can tell apart
+        {"challenger_coverage": 0.497, "difference": Difference(0.0, 0.0, 0.0)},  # one step of the thresholds
         {"champion_certified": False, "champion_coverage": 0.0},
         {"champion_certified": False, "challenger_certified": False, "challenger_aurc": 0.05},
         {"segments": [SegmentCoverage("tyres", 90, 0.5, 0.41)]},
@@ -78,7 +81,7 @@ def test_that_each_condition_alone_refuses_and_says_why(changes, reason):
             "champion_contradictions": Contradictions(100, 4),
             "challenger_contradictions": Contradictions(100, 6),
         },
-        {"difference": (0.1, 0.2), "challenger_coverage": 0.7},
+        {"difference": Difference(0.1, 0.15, 0.2), "challenger_coverage": 0.7},
     ],
 )
 def test_that_what_is_within_tolerance_passes(changes):
@@ -98,37 +101,63 @@ def test_that_segments_are_compared_where_there_are_enough_listings():
         segment_coverages(["a"], [], [])
 
 
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
-def test_that_the_bootstrap_contains_the_observed_difference(rows):
-    champion, challenger = zip(*rows, strict=True)
-    low, high = paired_bootstrap(champion, challenger, n=500, level=0.999)
-    assert -1.0 <= low <= np.mean(challenger) - np.mean(champion) <= high <= 1.0
+def _answered(seed, right=0.9, listings=600):
+    """Confidences that are true probabilities, the less spread the less is known; and answers."""
+    rng = np.random.default_rng(seed)
+    confidence = rng.beta(right * 6, (1 - right) * 6, listings)
+    return Answered(confidence, rng.random(listings) < confidence)
 
 
-def test_that_the_bootstrap_is_that_of_resampled_listings():
-    rng = np.random.default_rng(1)
-    champion, challenger = rng.random(120) < 0.5, rng.random(120) < 0.65
-    draws = []
-    for _ in range(4000):
-        chosen = rng.integers(0, 120, 120)
-        draws.append(challenger[chosen].mean() - champion[chosen].mean())
-    low, high = paired_bootstrap(champion, challenger, n=4000)
-    assert low == pytest.approx(np.quantile(draws, 0.05), abs=0.015)
-    assert high == pytest.approx(np.quantile(draws, 0.95), abs=0.015)
+def test_that_the_difference_is_that_of_coverage_at_the_required_precision():
+    champion, challenger = _answered(1, 0.85, 4000), _answered(2, 0.92, 4000)
+    found = paired_bootstrap(champion, challenger, 0.95)
+    observed = coverage_at(challenger.confidence, challenger.right, 0.95) - coverage_at(
+        champion.confidence, champion.right, 0.95
+    )
+    assert found.low < observed < found.high
+    assert found.middle == pytest.approx(observed, abs=0.03)
+    assert found.low > 0.05
 
 
-def test_that_the_bounds_cover_the_true_difference_as_often_as_said():
-    rng = np.random.default_rng(2)
-    covered = 0
-    for seed in range(300):
-        hard = rng.random(150)
-        low, high = paired_bootstrap(hard < 0.5, (hard < 0.45) | (rng.random(150) < 0.2), n=400, seed=seed)
-        covered += low <= (0.45 + 0.55 * 0.2) - 0.5 <= high
-    assert 0.84 <= covered / 300 <= 0.96
+def test_that_equals_are_told_apart_as_seldom_as_said():
+    beyond = sum(
+        not found.low <= 0 <= found.high
+        for found in (
+            paired_bootstrap(_answered(seed), _answered(1000 + seed), 0.9, n=100) for seed in range(60)
+        )
+    )
+    assert beyond <= stats.binom.ppf(0.999, 60, 0.15)
+
+
+def test_that_listings_drawn_rarely_weigh_more():
+    """The challenger is sure of the rarely drawn half, the champion of the other; a tenth more is rare."""
+    rng = np.random.default_rng(3)
+    rare = rng.random(20_000) < 0.55
+    drawn = rng.random(20_000) < np.where(rare, 0.05, 0.2)
+    right = np.ones(int(drawn.sum()), dtype=bool)
+    champion, challenger = (
+        Answered(1.0 * ~rare[drawn], right & ~rare[drawn]),
+        Answered(1.0 * rare[drawn], right & rare[drawn]),
+    )
+    inclusion = np.where(rare, 0.05, 0.2)[drawn]
+    weighted = paired_bootstrap(champion, challenger, 0.9, inclusion, n=200)
+    assert weighted.low < 0.1 < weighted.high
+    assert paired_bootstrap(champion, challenger, 0.9, n=200).high < -0.3
+
+
+def test_that_equal_confidences_are_accepted_together():
+    tied = Answered(np.full(40, 0.8), np.arange(40) < 20)
+    sure = Answered(np.linspace(1, 0, 40), np.arange(40) < 20)
+    found = paired_bootstrap(tied, sure, 0.95, n=50)
+    assert found.low > 0.3
 
 
 def test_that_no_listings_say_nothing_and_unequal_ones_are_refused():
-    assert paired_bootstrap([], []) == (-1.0, 1.0)
-    with pytest.raises(ValueError, match="both must be"):
-        paired_bootstrap([True], [True, False])
-    assert paired_bootstrap([True] * 9, [True] * 9) == (0.0, 0.0)
+    nothing = Answered(np.zeros(0), np.zeros(0, dtype=bool))
+    one = Answered(np.ones(1), np.ones(1, dtype=bool))
+    assert paired_bootstrap(nothing, nothing, 0.9) == Difference(-1.0, 0.0, 1.0)
+    with pytest.raises(ValueError, match="all must be"):
+        paired_bootstrap(nothing, one, 0.9)
+    with pytest.raises(ValueError, match="above 0"):
+        paired_bootstrap(one, one, 0.9, inclusion=[0.0])
+    assert paired_bootstrap(one, one, 0.9) == Difference(0.0, 0.0, 0.0)

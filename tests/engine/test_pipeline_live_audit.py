@@ -233,7 +233,7 @@ def test_that_a_workspace_of_the_schema_before_is_backed_up_and_watched(shop: Au
         run("UPDATE alembic_version SET version_num = '0001'")
         run("PRAGMA user_version = 1")
     shop.reopen()
-    assert (shop.folder / "backups" / "workspace-before-schema-4.db").is_file()
+    assert (shop.folder / "backups" / "workspace-before-schema-5.db").is_file()
     shop.audit(wrong=False)
     shop.audit(wrong=False)
     assert match_audit(shop).audits == 1

@@ -46,6 +46,24 @@ def test_that_a_replay_reports_every_field_and_repeats_itself(dataset: Path) -> 
     assert 0 < last["best_right"] <= last["candidate_recall"]
 
 
+def test_that_a_replay_judges_everything_that_one_promise_automates(dataset: Path) -> None:
+    settings = ReplaySettings(decisions=160, rounds=2, precision=0.55, promise="together")
+    with tiny_base():
+        document = replay(dataset, settings)
+    assert document["settings"]["promise"] == "together"
+    last = document["rounds"][-1]
+    assert last["threshold"] is not None
+    assert last["certified_none_rate"] > 0
+    matches, none, memory = last["certified_coverage"], last["certified_none_rate"], last["memory_rate"]
+    assert last["automation_rate"] == pytest.approx(matches + none + memory, abs=2e-4)
+    # Right answers of either kind over all that the certificate automates.
+    right = last["realised_precision"] * (matches + none) - last["none_precision"] * none
+    assert 0 <= right <= matches + 1e-3
+    assert 0 < last["automated_precision"] <= 1
+    if not memory:
+        assert last["automated_precision"] == last["realised_precision"]
+
+
 def test_that_a_folder_without_gold_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"catalogue\.csv is missing"):
         replay(tmp_path, ReplaySettings())

@@ -99,3 +99,17 @@ def test_that_few_audits_name_no_threshold(audits):
     report = cost_report(*sample(audits), wrong=1.0, review=1.0, missed=None, threshold=0.5)
     assert report.optimal is None
     assert f"{audits} audit" in report.sentence
+
+
+def test_that_a_right_answer_without_a_match_misses_nothing_while_it_waits():
+    costs = Costs(wrong=10.0, review=1.0, missed=5.0)
+    confidence, right, inclusion = [0.9, 0.8], [True, True], [1.0, 1.0]
+    as_matches = cost_curve(confidence, right, inclusion, costs)
+    one_is_none = cost_curve(confidence, right, inclusion, costs, missable=[True, False])
+    assert as_matches.cost.tolist() == [6.0, 3.0, 0.0]
+    assert one_is_none.cost.tolist() == [3.5, 0.5, 0.0]
+    all_matches = saving(confidence, right, inclusion, costs, None, resamples=50)
+    no_match = saving(confidence, right, inclusion, costs, None, resamples=50, missable=[False, False])
+    # Automating saves the review and the wait, or the review alone.
+    assert all_matches[0] == pytest.approx(6.0 * no_match[0])
+    assert no_match[0] > 0

@@ -12,7 +12,7 @@ from engine.backends import hnsw_index
 from engine.backends.hnsw_index import HnswIndex
 from engine.backends.sparse_lexical import SparseLexical, paired_cosine
 from engine.retrieval.aliases import AliasIndex
-from engine.retrieval.candidates import find_candidates
+from engine.retrieval.candidates import CandidatePairs, find_candidates
 from engine.retrieval.encode import VectorCache
 from engine.retrieval.item_index import ItemIndex
 
@@ -44,6 +44,10 @@ TEXTS = [f"brand{i % 7} kettle model k{i:03d} {i % 5} litre" for i in range(200)
 
 def _index() -> ItemIndex:
     return ItemIndex.build(list(range(1, 201)), TEXTS, _unit(200, 0))
+
+
+def _found(index: ItemIndex, vectors: np.ndarray, texts: Sequence[str], **settings: int) -> CandidatePairs:
+    return find_candidates(index, vectors, index.lexical.vectors(texts), **settings)
 
 
 def test_that_a_text_is_encoded_once_and_kept_across_restarts(tmp_path: Path) -> None:
@@ -98,7 +102,7 @@ def test_that_the_graph_finds_nearly_what_brute_force_finds(
 
 def test_that_a_catalogue_of_one_item_is_searched() -> None:
     index = ItemIndex.build([5], ["only kettle"], _unit(1, 0))
-    found = find_candidates(index, _unit(2, 1), ["kettle", "xyz"], neighbours=40, lexical_neighbours=40)
+    found = _found(index, _unit(2, 1), ["kettle", "xyz"], neighbours=40, lexical_neighbours=40)
     assert found.listing_row.tolist() == [0, 1]
     assert found.item_row.tolist() == [0, 0]
 
@@ -115,14 +119,14 @@ def test_that_an_index_is_the_same_after_saving(tmp_path: Path) -> None:
     index.save(tmp_path)
     loaded = ItemIndex.load(tmp_path)
     texts, vectors = ["brand3 kettle k017", "nothing alike"], _unit(2, 9)
-    before = find_candidates(index, vectors, texts, neighbours=10, lexical_neighbours=10)
-    after = find_candidates(loaded, vectors, texts, neighbours=10, lexical_neighbours=10)
+    before = _found(index, vectors, texts, neighbours=10, lexical_neighbours=10)
+    after = _found(loaded, vectors, texts, neighbours=10, lexical_neighbours=10)
     assert before.item_row.tolist() == after.item_row.tolist()
     assert loaded.rows_of(np.asarray([1, 200, 999])).tolist() == [0, 199, -1]
 
 
 def test_that_candidates_are_collapsed_ordered_and_cut() -> None:
-    found = find_candidates(_index(), _unit(30, 5), TEXTS[:30], neighbours=40, lexical_neighbours=40, kept=12)
+    found = _found(_index(), _unit(30, 5), TEXTS[:30], neighbours=40, lexical_neighbours=40, kept=12)
     assert (np.diff(found.listing_row) >= 0).all()
     pairs = list(zip(found.listing_row.tolist(), found.item_row.tolist(), strict=True))
     assert len(set(pairs)) == len(pairs)
@@ -133,8 +137,8 @@ def test_that_candidates_are_collapsed_ordered_and_cut() -> None:
 
 def test_that_either_side_of_retrieval_can_be_off() -> None:
     vectors = _unit(3, 6)
-    dense = find_candidates(_index(), vectors, TEXTS[:3], neighbours=5, lexical_neighbours=0)
-    lexical = find_candidates(_index(), vectors, TEXTS[:3], neighbours=0, lexical_neighbours=5)
+    dense = _found(_index(), vectors, TEXTS[:3], neighbours=5, lexical_neighbours=0)
+    lexical = _found(_index(), vectors, TEXTS[:3], neighbours=0, lexical_neighbours=5)
     assert np.bincount(dense.listing_row).tolist() == [5, 5, 5]
     assert np.bincount(lexical.listing_row).tolist() == [5, 5, 5]
 
@@ -149,37 +153,15 @@ def test_that_an_alias_leads_to_its_item_but_never_for_its_own_listing() -> None
         listing_ids, vectors, 1, at_least=np.full(len(vectors), -1.0, np.float32)
     )
     assert (1, index.rows_of(np.asarray([10]))[0]) in set(zip(rows.tolist(), items.tolist(), strict=True))
-    said = aliases.best(
+    similarity, lexical = aliases.best(
         listing_ids,
         vectors,
         index.lexical.vectors(["jargon one", "jargon one"]),
         np.asarray([0, 1]),
         np.asarray([9, 9]),
     )
-    assert said.similarity.tolist() == pytest.approx([0, 1], abs=1e-5)
-    assert said.lexical.tolist() == pytest.approx([0, 1], abs=1e-5)
-    assert said.nearest.tolist() == [0, 900]
-
-
-def test_that_what_the_nearest_alias_adds_is_told_apart_from_the_others() -> None:
-    index = _index()
-    vectors = _unit(3, 7)
-    texts = ["jargon one", "jargon two", "jargon three"]
-    aliases = AliasIndex.build(index, [900, 901, 902], [10, 10, 20], texts, vectors)
-    said = aliases.best(
-        np.asarray([950]),
-        vectors[[1]],
-        index.lexical.vectors(["jargon two"]),
-        np.asarray([0, 0, 0]),
-        index.rows_of(np.asarray([10, 20, 30])),
-    )
-    assert said.nearest.tolist() == [901, 902, 0]
-    assert said.similarity[0] == pytest.approx(1, abs=1e-5)
-    # Without 901 the first item has 900; the second item has nothing without 902; the third never had any.
-    left = float(vectors[0] @ vectors[1])
-    assert said.other_similarity.tolist() == pytest.approx([max(left, 0), 0, 0], abs=1e-5)
-    assert 0 < said.other_lexical[0] < said.lexical[0]
-    assert said.other_lexical[1:].tolist() == [0, 0]
+    assert similarity.tolist() == pytest.approx([0, 1], abs=1e-5)
+    assert lexical.tolist() == pytest.approx([0, 1], abs=1e-5)
 
 
 def test_that_an_alias_of_an_item_the_release_lacks_is_left_out() -> None:

@@ -10,6 +10,7 @@ from engine.intake.record_text import text_key
 from engine.learning.evaluate import held_out
 from engine.learning.pairs import build_pairs
 from engine.review.decisions import decide_identical
+from engine.store.memory import Remembered
 from tests.engine.small_workspace import NOW, RELEASE, SmallWorkspace, candidates_of
 
 
@@ -41,7 +42,7 @@ def test_that_a_confirmed_listing_becomes_an_alias_of_its_item(world):
     with world.reading() as uow:
         alias = uow.aliases.active(8)[0]
         assert (alias.item_id, alias.listing_id, alias.decision_id) == (listing, listing, made.id)
-        assert uow.aliases.memory([alias.text_key])[alias.text_key].item_id == listing
+        assert uow.memory.recall([alias.text_key]) == {alias.text_key: Remembered(listing, 1)}
 
 
 @pytest.mark.parametrize(

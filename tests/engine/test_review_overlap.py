@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from engine.contracts import Verdict
 from engine.errors import InputError, StaleChangeError
 from engine.review import second_opinions
 from engine.review.overlap import coin, entry_about, mix, without_evidence
-from engine.review.queue import card
+from engine.review.queue import card, entry_for
 from engine.review.reviewers import reviewers_report
 from engine.store import Store
 from tests.engine.opinion_samples import asked, draw_all, give, opinions, settle
@@ -216,6 +218,21 @@ def test_that_a_second_opinion_looks_like_an_audit_and_tells_nothing(world):
     } == {(0.0, 0.0, False)}
     assert "clear case" not in repr(shown)
     assert "ann" not in repr(shown.past_matches)
+
+
+def test_that_audits_and_second_opinions_differ_only_in_what_they_answer(world):
+    listing = world.learning_ids(1)[0]
+    [draw] = world.draw(listing)
+    with world.reading() as uow:
+        audit, opinion = entry_for(uow, listing), entry_about(uow, listing, 7)
+    served = next(entry for entry in world.queue(40) if entry.listing_id == listing)
+    world.decide(listing, Verdict.UNSURE, draw_id=draw)
+    with world.writing() as uow:
+        uow.listings.recall()
+    again = next(entry for entry in world.queue(80) if entry.listing_id == listing)
+    assert audit == served == again
+    assert ((audit.draw_id, audit.about), (opinion.draw_id, opinion.about)) == ((draw, None), (None, 7))
+    assert replace(opinion, draw_id=draw, about=None) == audit
 
 
 def test_that_gold_decisions_are_slipped_in_for_everybody_else_and_count(world):

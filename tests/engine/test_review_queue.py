@@ -247,3 +247,31 @@ class TestGain:
             gain_priorities([0.5], [], [], [], None)
         with pytest.raises(ValueError, match="families"):
             gain_priorities([0.5], [0.1], [0.1], [1], None, [1, 2])
+
+
+class TestExploring:
+    def test_that_a_quarter_of_the_gain_order_is_drawn_from_all_that_wait(self, world):
+        with world.reading() as uow:
+            ordered = [row.listing_id for row in uow.listings.waiting(QueueOrder.GAIN, 200)]
+        asked = []
+        for _ in range(60):
+            entry = world.queue(1, share=0.0)[0]
+            asked.append(entry.listing_id)
+            world.decide(entry.listing_id, Verdict.NONE)
+        by_gain = len(set(asked) & set(ordered[:45]))
+        assert len(set(asked)) == 60
+        # 45 by gain, 15 from anywhere; a few of those would have come by gain as well.
+        assert by_gain == 45
+        assert 5 <= sum(listing not in ordered[:60] for listing in asked) <= 15
+
+    def test_that_a_page_explores_like_its_entries_one_by_one(self, world):
+        page = [entry.listing_id for entry in world.queue(20, share=0.0)]
+        with world.reading() as uow:
+            ordered = [row.listing_id for row in uow.listings.waiting(QueueOrder.GAIN, 20)]
+        assert page != ordered
+        # A quarter is drawn, give or take where the page begins.
+        assert 13 <= len(set(page) & set(ordered)) <= 17
+
+    def test_that_other_orders_do_not_explore(self, world):
+        page = [entry.listing_id for entry in world.queue(20, share=0.0, order=QueueOrder.OLDEST)]
+        assert page == sorted(page)

@@ -8,7 +8,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from engine.contracts import Verdict
+from engine.contracts import CertificateKind, Verdict
 from engine.errors import EnvironmentError_
 from engine.store import Store
 from engine.store.connections import database_engine
@@ -75,3 +75,33 @@ def test_that_a_workspace_of_version_one_is_backed_up_and_goes_on_with_its_decis
 def test_that_an_older_workspace_has_to_be_opened_for_writing_once(version_one: Path) -> None:
     with pytest.raises(EnvironmentError_, match="older Alcove"):
         Store.open(version_one, read_only=True)
+
+
+def test_that_the_watches_and_their_audits_survive_the_certificates_for_both(version_one: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = database_engine(version_one, writer=True)
+    audit = (1, "match", "r0001", "2026-01-02", 0.95, 124, 2, 0, 0, "2026-02-03", 1, "r0001", 3)
+    outcome = (1, 1, 1, 1, "r0001", 1, 0.97, 0)
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        for row in (
+            "INSERT INTO release (number, id, created_at, manifest) VALUES (1, 'r0001', '', '{}')",
+            "INSERT INTO draw (id, listing_id, probability, policy, drawn_at, state)"
+            " VALUES (1, 1, 0.5, '', '', 'answered')",
+            f"INSERT INTO live_audit VALUES {audit}",
+            f"INSERT INTO audit_outcome VALUES {outcome}",
+        ):
+            connection.exec_driver_sql(row)
+        connection.exec_driver_sql("PRAGMA user_version = 4")
+    engine.dispose()
+    with Store.open(version_one) as store, store.writing() as uow:
+        run = uow.live_audits._connection.exec_driver_sql
+        assert run("SELECT * FROM live_audit").all() == [audit]
+        assert run("SELECT * FROM audit_outcome").all() == [outcome]
+        assert run("PRAGMA foreign_key_check").all() == []
+        uow.live_audits.open(CertificateKind.BOTH, "r0001", precision=0.9, accepted=50, errors=1)
+        watched = uow.live_audits.current(CertificateKind.BOTH)
+        assert watched is not None
+        assert watched.precision == 0.9

@@ -66,7 +66,8 @@ def test_that_counts_pages_and_draws_use_indexes(store: Store) -> None:
         lambda uow: uow.decisions.counts(),
         lambda uow: uow.decisions.history("sony", reviewer="ann"),
         lambda uow: uow.decisions.history(before_id=100),
-        lambda uow: uow.aliases.memory(["a", "b"]),
+        lambda uow: uow.memory.recall(["a", "b"]),
+        lambda uow: uow.memory.first_repeats(["a", "b"], 3),
         lambda uow: uow.aliases.for_items([1, 2]),
     )
     small = ("feed", "route_count", "json_each", "(subquery", "anon", "item_search", "decision_s")

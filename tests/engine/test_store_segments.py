@@ -187,7 +187,7 @@ def test_that_counting_segments_reads_no_record(store: Store) -> None:
         uow.segments.reserve()
         uow.segments.distinct("brand")
         for sql in list(statements):
-            parameters = max((n for n in range(1, 5) if f"?{n}" in sql), default=0)
+            parameters = max((n for n in range(1, 6) if f"?{n}" in sql), default=0)
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", (0.5,) * parameters)
             touched = [row[-1].split() for row in plan]
             assert not [line for line in touched if line[0] in ("SCAN", "SEARCH") and line[1] == "listing"]

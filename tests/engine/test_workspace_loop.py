@@ -157,6 +157,20 @@ def test_that_a_damaged_release_is_refused_and_the_champion_stays(certified: Wor
     assert certified.status().champion == champion
 
 
+def test_that_a_matcher_of_other_evidence_is_refused_until_certified_again(certified: Workspace) -> None:
+    champion = certified.status().champion
+    assert champion is not None
+    manifest = certified.path / "releases" / champion / "manifest.json"
+    manifest.write_text(
+        manifest.read_text(encoding="utf-8").replace('"lead"', '"lead_of_old"'), encoding="utf-8"
+    )
+    with pytest.raises(StaleChangeError, match="run certify"):
+        drain(certified.match())
+    drain(certified.certify())
+    assert certified.status().champion != champion
+    drain(certified.match())
+
+
 def test_that_a_new_item_is_found_after_matching_again(certified: Workspace, tmp_path: Path) -> None:
     file = tmp_path / "more.csv"
     file.write_text("item_id,title\nnew-1,Zyxwv Q999 toaster unheard of\n", encoding="utf-8")
@@ -254,7 +268,7 @@ def test_that_a_refit_that_cannot_be_certified_does_not_replace_one_that_is(
         made = certify(*args, **options)  # type: ignore[arg-type]
         return replace(made, threshold=None, expected_coverage=0.0, labels_missing=30)
 
-    monkeypatch.setattr("engine.pipeline.certify_release.certify", nothing)
+    monkeypatch.setattr("engine.pipeline.promises.certify", nothing)
     events = list(certified.certify())
     assert any(
         isinstance(e, Notice) and f"{before.champion} keeps its certificate" in e.message for e in events

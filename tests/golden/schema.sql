@@ -265,7 +265,7 @@ CREATE TABLE live_audit (
     suspended_release VARCHAR,
     attempts INTEGER DEFAULT 0 NOT NULL,
     CONSTRAINT pk_live_audit PRIMARY KEY (id),
-    CONSTRAINT ck_live_audit_kind CHECK (kind IN ('match', 'none')),
+    CONSTRAINT ck_live_audit_kind CHECK (kind IN ('match', 'none', 'both')),
     CONSTRAINT fk_live_audit_release_id FOREIGN KEY(release_id) REFERENCES release (id)
 );
 
