@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from engine.automation.listing_evidence import HEAD_NAMES
 from engine.backends.onnx_encoder import OnnxEncoder
 from engine.backends.onnx_matcher import OnnxMatcher
@@ -126,6 +128,12 @@ class ReleaseShelf:
         certificate, none_certificate = files.read_certificates(folder)
         graphs = files.read_matcher(folder)
         listing_ids, item_ids = files.read_aliases(folder)
+        with self._store.reading() as uow:
+            standing = uow.aliases.standing()
+        # A confirmation that was taken back speaks in no release any more, old ones and new ones alike.
+        pairs = zip(listing_ids.tolist(), item_ids.tolist(), strict=True)
+        held = np.fromiter((pair in standing for pair in pairs), dtype=bool, count=len(listing_ids))
+        listing_ids, item_ids = listing_ids[held], item_ids[held]
         return LoadedRelease(
             id=release_id,
             search=search,

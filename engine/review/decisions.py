@@ -49,6 +49,7 @@ def decide(
     rejected: Sequence[int] = (),
     note: str = "",
     stream: Stream | None = None,
+    copied: bool = False,
     champion: str | None,
     now: str,
 ) -> Decision:
@@ -68,6 +69,8 @@ def decide(
         note: free text.
         stream: ``learning`` or ``manual`` to override what the listing's route says; a listing with a
             draw is ``random`` in any case.
+        copied: it repeats the answer to an identical listing. Then it settles its listing and teaches,
+            but confirms nothing anew: it makes no alias.
         champion: the running release, or None.
         now: the moment of the decision, ISO 8601 in UTC.
 
@@ -113,7 +116,7 @@ def decide(
         ),
         candidates=candidates,
     )
-    if verdict == Verdict.MATCH and item_id is not None and stream != Stream.RANDOM:
+    if verdict == Verdict.MATCH and item_id is not None and stream != Stream.RANDOM and not copied:
         uow.aliases.add(item_id, listing_id, made.id, uow.listings.text_key(listing_id))
     if stream != Stream.RANDOM:
         # Where it contradicts what a text was confirmed as, memory takes back what it had settled.
@@ -163,6 +166,7 @@ def decide_identical(uow: UnitOfWork, decision_id: int, now: str) -> list[Decisi
             reviewer=source.reviewer,
             rejected=source.rejected,
             note=f"same text as listing {listing.external_id}",
+            copied=True,
             champion=source.release_id,
             now=now,
         )

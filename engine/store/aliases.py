@@ -52,6 +52,7 @@ class Aliases:
         """The active aliases, at most the newest ``max_per_item`` of each item, by item and decision.
 
         Of aliases of one item with the same text key only the newest is returned: they are one text.
+        Aliases with the same text key and different items silence each other: none is returned.
         """
         newest_text = func.row_number().over(
             partition_by=(AliasRow.item_id, AliasRow.text_key), order_by=AliasRow.decision_id.desc()
@@ -63,6 +64,8 @@ class Aliases:
                 AliasRow.decision_id,
                 AliasRow.text_key,
                 newest_text.label("of_text"),
+                func.min(AliasRow.item_id).over(partition_by=AliasRow.text_key).label("least"),
+                func.max(AliasRow.item_id).over(partition_by=AliasRow.text_key).label("most"),
             )
             .join(DecisionStateRow, DecisionStateRow.decision_id == AliasRow.decision_id)
             .where(*ACTIVE)
@@ -73,7 +76,7 @@ class Aliases:
             select(
                 texts.c.item_id, texts.c.listing_id, texts.c.decision_id, texts.c.text_key, newest.label("n")
             )
-            .where(texts.c.of_text == 1)
+            .where(texts.c.of_text == 1, texts.c.least == texts.c.most)
             .subquery()
         )
         rows = self._connection.execute(
@@ -82,6 +85,15 @@ class Aliases:
             .order_by(ranked.c.item_id, ranked.c.decision_id)
         )
         return [Alias(*row) for row in rows]
+
+    def standing(self) -> set[tuple[int, int]]:
+        """``(listing, item)`` of every active alias, however many an item has."""
+        rows = self._connection.execute(
+            select(AliasRow.listing_id, AliasRow.item_id)
+            .join(DecisionStateRow, DecisionStateRow.decision_id == AliasRow.decision_id)
+            .where(*ACTIVE)
+        )
+        return {(listing_id, item_id) for listing_id, item_id in rows}
 
     def for_items(self, item_ids: Sequence[int]) -> list[Alias]:
         """All active aliases of some items, newest first: what those items have matched before."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select, true, update
 
 from engine.contracts.decisions import ANSWERING_VERDICTS, Stream, Verdict
 from engine.contracts.matching import Route, RouteReason
@@ -80,19 +80,19 @@ class Memory:
         return found
 
     def forget(self, text_key: str) -> int:
-        """Send what memory had settled back to review where it does not remember the text any more.
+        """Send what memory had settled back to review where it does not remember that item any more.
 
         Returns:
             How many listings that were.
         """
-        if self.recall([text_key]):
-            return 0
+        kept = self.recall([text_key]).get(text_key)
         same_text = select(ListingRow.id).where(ListingRow.text_key == text_key)
         sent = self._connection.execute(
             update(ListingRouteRow)
             .where(
                 ListingRouteRow.listing_id.in_(same_text),
                 ListingRouteRow.machine_reason == RouteReason.MEMORY.value,
+                ListingRouteRow.item_id != kept.item_id if kept else true(),
             )
             .values(machine_route=Route.REVIEW.value, machine_reason=RouteReason.UNCONFIRMED.value)
         )

@@ -12,7 +12,7 @@ import pytest
 from engine.contracts import RecordKind, Route, RouteReason, Verdict
 from engine.pipeline.match_listings import UNCONFIRMED_REPEATS
 from engine.workspace import Workspace
-from tests.loop import drain, sample_files, tiny_base
+from tests.loop import certified_workspace, drain, sample_files, tiny_base
 
 REPEATS = 12
 
@@ -121,3 +121,81 @@ def test_that_what_waits_for_a_second_confirmation_says_so(shop: Workspace) -> N
     reasons = {p.reason for p in shop.placements(feed="repeats") if p.route is Route.REVIEW}
     assert RouteReason.UNCONFIRMED in reasons
     assert len(_settled(shop)) == UNCONFIRMED_REPEATS
+
+
+def test_that_one_answer_given_to_identical_listings_is_one_confirmation(
+    shop: Workspace, tmp_path: Path
+) -> None:
+    made = _confirm(shop, _listings(shop, "a")[0], _items(shop)[2])
+    copies, _ = shop.decide_identical(decision_id=made)
+    assert copies
+    with shop._store.reading() as uow:
+        key = uow.listings.text_key(copies[0].listing_id)
+        assert uow.memory.recall([key])[key].confirmations == 1
+    feed = pl.read_csv(tmp_path / "feed.csv").with_columns(
+        pl.format("next-{}", "listing_id").alias("listing_id")
+    )
+    feed.write_csv(tmp_path / "next.csv")
+    drain(shop.import_table(tmp_path / "next.csv", RecordKind.LISTINGS, feed="next"))
+    drain(shop.match())
+    settled = [p for p in shop.placements() if p.reason is RouteReason.MEMORY]
+    assert len(settled) == UNCONFIRMED_REPEATS
+    # With the answer that they repeat, the copies have nothing to say of other listings either.
+    shop.undo(made)
+    assert not [p for p in shop.placements() if p.reason is RouteReason.MEMORY]
+    drain(shop.match())
+    assert not [p for p in shop.placements() if p.reason is RouteReason.MEMORY]
+
+
+def test_that_a_changed_mind_takes_back_at_once_what_memory_had_settled(shop: Workspace) -> None:
+    right, _, wrong = _items(shop)
+    first = _listings(shop, "a")[0]
+    _confirm(shop, first, wrong)
+    drain(shop.match())
+    assert set(_settled(shop).values()) == {wrong}
+    _confirm(shop, first, right)
+    assert _settled(shop) == {}
+    drain(shop.match())
+    assert set(_settled(shop).values()) == {right}
+
+
+def test_that_an_agreeing_answer_takes_nothing_back(shop: Workspace) -> None:
+    first, *rest = _listings(shop, "a")
+    _confirm(shop, first, _items(shop)[0])
+    drain(shop.match())
+    settled = _settled(shop)
+    _confirm(shop, next(one for one in rest if one not in settled), _items(shop)[0], "bob")
+    assert _settled(shop) == settled
+
+
+def test_that_aliases_of_one_text_and_two_items_silence_each_other(shop: Workspace) -> None:
+    right, _, wrong = _items(shop)
+    first, second = _listings(shop, "a")[:2]
+    _confirm(shop, first, right)
+    made = _confirm(shop, second, wrong)
+    with shop._store.reading() as uow:
+        assert uow.aliases.active(8) == []
+    shop.undo(made)
+    with shop._store.reading() as uow:
+        assert [alias.listing_id for alias in uow.aliases.active(8)] == [first]
+
+
+def test_that_a_confirmation_taken_back_speaks_in_no_release(tmp_path: Path) -> None:
+    with certified_workspace(tmp_path / "w") as workspace:
+        champion = workspace.status().champion or ""
+
+        def aliases() -> set[int]:
+            opened = workspace._shelf.open(champion, workspace.settings)
+            while True:
+                try:
+                    next(opened)
+                except StopIteration as end:
+                    return set(end.value.aliases.listing_id.tolist())
+
+        before = aliases()
+        with workspace._store.reading() as uow:
+            alias = uow.aliases.active(8)[0]
+        workspace.undo(alias.decision_id)
+        assert before - aliases() == {alias.listing_id}
+        workspace.redo()
+        assert aliases() == before
