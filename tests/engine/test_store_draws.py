@@ -160,10 +160,20 @@ def test_that_an_item_has_at_most_so_many_aliases_the_newest_and_each_text_once(
     with store.writing() as uow:
         for n, listing_id in enumerate(ids):
             made = decide(uow, listing_id, item_id=1 if n < 5 else 2)
-            uow.aliases.add(1 if n < 5 else 2, listing_id, made.id, f"key {min(n, 3)}")
+            key = f"key {min(n, 3)}" if n < 5 else "another key"
+            uow.aliases.add(1 if n < 5 else 2, listing_id, made.id, key)
         assert [(a.item_id, a.listing_id) for a in uow.aliases.active(2)] == [
             (1, ids[2]),
             (1, ids[4]),
             (2, ids[5]),
         ]
         assert uow.aliases.active(0) == []
+
+
+def test_that_one_text_confirmed_for_two_items_is_an_alias_of_neither(store: Store) -> None:
+    ids = matched_store(store)
+    with store.writing() as uow:
+        for item, listing_id in ((1, ids[0]), (2, ids[1]), (2, ids[2])):
+            made = decide(uow, listing_id, item_id=item)
+            uow.aliases.add(item, listing_id, made.id, "alone" if listing_id == ids[2] else "both")
+        assert [(a.item_id, a.listing_id) for a in uow.aliases.active(2)] == [(2, ids[2])]
