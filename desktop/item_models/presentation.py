@@ -48,7 +48,9 @@ _EXPLANATIONS = {
     RouteReason.NOT_IN_CATALOGUE: "It was automated; a new answer replaces that.",
     RouteReason.MEMORY: "An identical listing was confirmed before; a new answer replaces that.",
     RouteReason.SUSPENDED: "It was automated until audits found too many automated answers wrong.",
-    RouteReason.UNCONFIRMED: "Its text was confirmed once only, or not alike. One more answer settles it.",
+    RouteReason.UNCONFIRMED: (
+        "One confirmation alone speaks for it, or answers to its text differ. One more answer settles it."
+    ),
     RouteReason.DECIDED: "This listing has an answer. A new answer replaces it.",
 }
 

@@ -55,16 +55,20 @@ def place(
     thresholds: Thresholds,
     remembered_item: int | None,
     unconfirmed_item: int | None = None,
+    unaided: float | None = None,
 ) -> Placement:
     """Route one listing. ``candidates`` are best first.
 
+    ``unaided`` is the best candidate's confidence without its nearest alias, where only that may count
+    because the alias speaks for enough other listings already; None where its confidence counts as it is.
     ``remembered_item`` settles it. ``unconfirmed_item`` was confirmed for its text once only, and others
     with that text are settled by it already: an answer that rests on that confirmation waits for a
     second one, whether it comes from memory or by way of the alias.
     """
     best = candidates[0] if candidates else None
-    confidence = best.confidence if best else 0.0
-    margin = confidence - (candidates[1].confidence if len(candidates) > 1 else 0.0)
+    full = best.confidence if best else 0.0
+    confidence = full if unaided is None else unaided
+    margin = full - (candidates[1].confidence if len(candidates) > 1 else 0.0)
 
     def placed(route: Route, reason: RouteReason, item_id: int | None) -> Placement:
         return Placement(
@@ -93,6 +97,8 @@ def place(
         return placed(Route.AUTOMATED, reason, answer)
     if best is None:
         return placed(Route.REVIEW, RouteReason.NO_CANDIDATES, None)
+    if unaided is not None and thresholds.allows(full, none_confidence) is not None:
+        return placed(Route.REVIEW, RouteReason.UNCONFIRMED, best_item)
     if not thresholds.has_matcher:
         return placed(Route.REVIEW, RouteReason.NO_MATCHER, best_item)
     if not thresholds.certified:

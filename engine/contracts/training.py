@@ -53,10 +53,11 @@ class EncoderInfo(_Message):
 
 
 class TrainingJob(_Message):
-    """``job.json``."""
+    """``job.json``. ``start_release`` is the release whose encoder the run starts from."""
 
     format: Literal[1] = 1
     run_id: str
+    start_release: str | None = None
     recipe: str = "default"
     overrides: dict[str, Any] = Field(default_factory=dict)
     seed: int = 0

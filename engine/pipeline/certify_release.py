@@ -35,6 +35,7 @@ class Refit:
     decisions: int
     alias_listing_ids: Ints
     alias_item_ids: Ints
+    trained_on: Ints
     zone_floor: float | None
     zone_of: Literal["match", "both"]
 
@@ -53,8 +54,12 @@ def refit(
     release_id: str,
     precision: float,
     delta: float,
+    trained_on: Ints,
 ) -> Generator[Progress, None, Refit]:
-    """Fit the matcher on the learning stream, certify on the random stream what the settings promise."""
+    """Fit the matcher on the learning stream, certify on the random stream what the settings promise.
+
+    ``trained_on`` are the listings the encoder was trained on: to it they look more alike than new ones.
+    """
     yield from blocks.prepare()
     with store.reading() as uow:
         decisions = uow.decisions.in_force()
@@ -67,7 +72,7 @@ def refit(
     )
     yield Progress("fitting the matcher", 0, 1)
     teaching = learning_decisions(decisions)
-    fitted = fit_matcher(_learning_set(search, blocks, aliases, teaching))
+    fitted = fit_matcher(_learning_set(search, blocks, aliases, teaching, trained_on))
     yield Progress("fitting the matcher", 1, 1)
     loaded = LoadedRelease(
         id=release_id,
@@ -96,6 +101,7 @@ def refit(
         decisions=len(decisions),
         alias_listing_ids=np.asarray([a.listing_id for a in active], np.int64),
         alias_item_ids=np.asarray([a.item_id for a in active], np.int64),
+        trained_on=trained_on,
         zone_floor=made.zone_floor if made else None,
         zone_of="both" if promise is Promise.TOGETHER else "match",
     )
@@ -120,12 +126,16 @@ def load_aliases(store: Store, search: SearchSide, listing_ids: Ints, item_ids: 
 
 
 def _learning_set(
-    search: SearchSide, blocks: EvidenceBlocks, aliases: AliasIndex | None, teaching: list[Decision]
+    search: SearchSide,
+    blocks: EvidenceBlocks,
+    aliases: AliasIndex | None,
+    teaching: list[Decision],
+    trained_on: Ints,
 ) -> LearningSet:
     by_block: dict[int, list[Decision]] = defaultdict(list)
     for decision in teaching:
         by_block[(decision.listing_id - 1) // BLOCK].append(decision)
-    listing, evidence, positive, text, none = [], [], [], [], []
+    listing, evidence, positive, text, none, seen = [], [], [], [], [], []
     for number, some in sorted(by_block.items()):
         block = blocks.read(number, aliases)
         answer = {d.listing_id: d.item_id if d.verdict == Verdict.MATCH else 0 for d in some}
@@ -138,6 +148,7 @@ def _learning_set(
         positive.append(items == np.asarray([answer[int(i)] or 0 for i in ids], dtype=np.int64))
         text.append(block.text[rows])
         none.append(np.asarray([answer[int(i)] == 0 for i in block.listing_ids[rows]], dtype=bool))
+        seen.append(np.isin(block.listing_ids[rows], trained_on))
     if not listing:
         return LearningSet(
             np.zeros(0, np.int64),
@@ -145,5 +156,6 @@ def _learning_set(
             np.zeros(0, bool),
             np.zeros((0, len(TEXT_NAMES)), np.float32),
             np.zeros(0, bool),
+            np.zeros(0, bool),
         )
-    return LearningSet(*(np.concatenate(part) for part in (listing, evidence, positive, text, none)))
+    return LearningSet(*(np.concatenate(part) for part in (listing, evidence, positive, text, none, seen)))

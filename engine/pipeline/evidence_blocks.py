@@ -21,7 +21,7 @@ from engine.automation.evidence_columns import EVIDENCE_NAMES, column
 from engine.backends.sparse_lexical import paired_cosine
 from engine.contracts import Listing, Progress
 from engine.pipeline.search_side import SearchSide
-from engine.retrieval.aliases import AliasIndex
+from engine.retrieval.aliases import AliasEvidence, AliasIndex
 from engine.retrieval.candidates import find_candidates, paired_similarity
 from engine.store import Store
 
@@ -38,7 +38,8 @@ Ints = npt.NDArray[np.int64]
 class EvidenceBlock:
     """Evidence of up to :data:`BLOCK` listings; ``listing_row`` points into ``listing_ids``.
 
-    ``text`` [listings, len(TEXT_NAMES)] is what each listing says by itself.
+    ``text`` [listings, len(TEXT_NAMES)] is what each listing says by itself. ``next_alias`` is what is
+    left of every pair's alias evidence without the nearest alias; None where there are no aliases.
     """
 
     number: int
@@ -47,6 +48,20 @@ class EvidenceBlock:
     item_row: Ints
     evidence: Floats
     text: Floats
+    next_alias: AliasEvidence | None = None
+
+    def without_nearest_alias(self, listings: Ints) -> EvidenceBlock:
+        """Some listings, by ascending row, as if no item had its alias that is nearest to them.
+
+        It has no ``next_alias``, and its ``listing_row`` counts the rows of ``listings``.
+        """
+        mine = np.isin(self.listing_row, listings)
+        evidence, row = self.evidence[mine], np.searchsorted(listings, self.listing_row[mine])
+        left = self.next_alias or AliasEvidence.none(len(self.listing_row))
+        _set_alias_evidence(evidence, row, AliasEvidence(left.similarity[mine], left.lexical[mine]))
+        return EvidenceBlock(
+            self.number, self.listing_ids[listings], row, self.item_row[mine], evidence, self.text[listings]
+        )
 
 
 def _fingerprint(listing: Listing, text: str) -> int:
@@ -177,11 +192,11 @@ class EvidenceBlocks:
         order = np.lexsort((item_row, listing_row))
         listing_row, item_row = listing_row[order], item_row[order]
         evidence = np.concatenate([block.evidence, added])[order]
-        similarity, characters = aliases.best(block.listing_ids, vectors, lexical, listing_row, item_row)
-        evidence[:, column("alias_similarity")] = similarity
-        evidence[:, column("alias_lexical")] = characters
-        add_margins(evidence, listing_row)
-        return EvidenceBlock(block.number, block.listing_ids, listing_row, item_row, evidence, block.text)
+        nearest, following = aliases.best(block.listing_ids, vectors, lexical, listing_row, item_row)
+        _set_alias_evidence(evidence, listing_row, nearest)
+        return EvidenceBlock(
+            block.number, block.listing_ids, listing_row, item_row, evidence, block.text, following
+        )
 
     def _pair_evidence(
         self,
@@ -212,6 +227,13 @@ class EvidenceBlocks:
             alias_lexical=nothing,
         )
         return search.evidence.evidence(listings, texts, pairs)
+
+
+def _set_alias_evidence(evidence: Floats, listing_row: Ints, alias: AliasEvidence) -> None:
+    """Fill in the columns of aliases, in place, and the margins anew."""
+    evidence[:, column("alias_similarity")] = alias.similarity
+    evidence[:, column("alias_lexical")] = alias.lexical
+    add_margins(evidence, listing_row)
 
 
 def _nearness(block: EvidenceBlock, rank: int) -> Floats:

@@ -61,6 +61,7 @@ def place_rows(
                 thresholds=thresholds,
                 remembered_item=found.item_id if found is not None and settles else None,
                 unconfirmed_item=found.item_id if found is not None and not settles else None,
+                unaided=float(scores.unaided[row]) if scores.held[row] else None,
             )
         )
     return placements

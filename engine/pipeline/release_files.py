@@ -24,6 +24,7 @@ NONE_HEAD = "none.onnx"
 MATCHER_FILES = (MATCHER, CONFIDENCE_HEAD, NONE_HEAD)
 CERTIFICATE = "certificate.json"
 ALIASES = "aliases.npz"
+TRAINED_ON = "trained_on.npz"
 
 Ints = npt.NDArray[np.int64]
 
@@ -83,6 +84,11 @@ class ReleaseDraft:
     def add_aliases(self, listing_ids: Ints, item_ids: Ints) -> None:
         """Write which confirmed listings stand for which items in this release."""
         np.savez(self.folder / ALIASES, listing_ids=listing_ids, item_ids=item_ids)
+
+    def add_trained_on(self, listing_ids: Ints) -> None:
+        """Write which listings the encoder was trained on; none writes nothing."""
+        if len(listing_ids):
+            np.savez(self.folder / TRAINED_ON, listing_ids=listing_ids)
 
     def add_certificates(self, match: Certificate | None, none: Certificate | None) -> None:
         """Write ``certificate.json``, by kind; ``match`` may be the one for both."""
@@ -190,3 +196,12 @@ def read_aliases(folder: Path) -> tuple[Ints, Ints]:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     with np.load(path, allow_pickle=False) as arrays:
         return arrays["listing_ids"], arrays["item_ids"]
+
+
+def read_trained_on(folder: Path) -> Ints:
+    """The listings whose pairs a release's encoder, or one it was trained from, has seen; ascending."""
+    path = folder / TRAINED_ON
+    if not path.exists():
+        return np.zeros(0, np.int64)
+    with np.load(path, allow_pickle=False) as arrays:
+        return np.asarray(arrays["listing_ids"], dtype=np.int64)

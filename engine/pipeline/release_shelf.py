@@ -180,6 +180,7 @@ class ReleaseShelf:
             certificate = refit.release.certificate if refit else None
             none_certificate = refit.release.none_certificate if refit else None
             if refit is not None:
+                draft.add_trained_on(refit.trained_on)
                 draft.add_matcher(refit.fitted.graphs if refit.fitted else None)
                 draft.add_aliases(refit.alias_listing_ids, refit.alias_item_ids)
             draft.add_certificates(certificate, none_certificate)
@@ -219,7 +220,7 @@ class ReleaseShelf:
         draft = files.ReleaseDraft(self.folder, release_id)
         try:
             draft.add_encoder(folder / files.ENCODER_FOLDER)
-            draft.add_files(folder, [*files.MATCHER_FILES, files.ALIASES])
+            draft.add_files(folder, [*files.MATCHER_FILES, files.ALIASES, files.TRAINED_ON])
             search.index.save(draft.folder)
             draft.add_certificates(certificate, none_certificate)
             with self._store.reading() as uow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +17,9 @@ from engine.contracts import Candidate, Certificate, CertificateKind, Progress
 from engine.pipeline.evidence_blocks import EvidenceBlock, EvidenceBlocks
 from engine.pipeline.search_side import SearchSide
 from engine.retrieval.aliases import AliasIndex
+
+#: An item's nearest alias raises the confidence of so many listings; others need a second confirmation.
+SPREAD_OF_ONE = 3
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -50,6 +53,9 @@ class Scores:
     ``item_ids``, ``confidence``, ``similarity``, ``lexical`` and ``via_alias`` are [n, k], best
     first; item 0 = no candidate there. ``none_confidence``, ``top_similarity`` and
     ``top_similarity_item`` are [n]; the last two are what similarity alone would answer.
+    ``unaided`` [n] is the confidence the best candidate would have without its nearest alias, 0 where
+    another would be best then; ``held`` [n] says that only ``unaided`` counts, because a single
+    confirmation speaks for enough listings already (:func:`hold_back`).
     """
 
     listing_ids: Ints
@@ -61,6 +67,8 @@ class Scores:
     none_confidence: Floats
     top_similarity: Floats
     top_similarity_item: Ints
+    unaided: Floats
+    held: npt.NDArray[np.bool_]
 
     def rows_of(self, listing_ids: Ints) -> Ints:
         """Row of every listing number, -1 where it was not scored. Numbers ascend."""
@@ -71,8 +79,8 @@ class Scores:
 
     @property
     def best_confidence(self) -> Floats:
-        """Confidence of the best candidate, 0 without one: [n]."""
-        return self.confidence[:, 0]
+        """Confidence of the best candidate, 0 without one, as automation may use it: [n]."""
+        return np.where(self.held, self.unaided, self.confidence[:, 0])
 
     @property
     def best_item(self) -> Ints:
@@ -112,9 +120,10 @@ def score_listings(
         yield Progress("scoring", done + 1, len(numbers))
     if not parts:
         return _empty(shown)
-    return Scores(
+    scores = Scores(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in Scores.__dataclass_fields__)
     )
+    return replace(scores, held=hold_back(scores.best_item, scores.confidence[:, 0], scores.unaided))
 
 
 def _empty(shown: int) -> Scores:
@@ -128,22 +137,18 @@ def _empty(shown: int) -> Scores:
         none_confidence=np.zeros(0, np.float32),
         top_similarity=np.zeros(0, np.float32),
         top_similarity_item=np.zeros(0, np.int64),
+        unaided=np.zeros(0, np.float32),
+        held=np.zeros(0, bool),
     )
 
 
 def _score_block(release: LoadedRelease, block: EvidenceBlock, shown: int) -> Scores:
     listings, row = len(block.listing_ids), block.listing_row
-    item_ids = release.search.index.ids[block.item_row]
     similarity = block.evidence[:, column("similarity")]
     alias = block.evidence[:, column("alias_similarity")]
-    strength = _strength(release.matcher, block.evidence)
-
-    # Equally strong candidates are ordered by the evidence itself, then by number: the same way every time.
-    order = np.lexsort((item_ids, -plain_score(block.evidence), -strength, row))
-    rank = rank_in_group(row[order])
+    item_ids, order, rank, confidence, none_confidence = _ranked(release, block)
     top = order[rank < shown]
     at = (row[top], rank[rank < shown])
-    confidence, none_confidence = _confidences(release.matcher, block, strength, best=order[rank == 0])
 
     def table(values: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
         out = np.zeros((listings, shown), dtype=values.dtype)
@@ -167,7 +172,57 @@ def _score_block(release: LoadedRelease, block: EvidenceBlock, shown: int) -> Sc
         none_confidence=none_confidence,
         top_similarity=top_similarity,
         top_similarity_item=top_similarity_item,
+        unaided=_unaided(release, block, best=order[rank == 0], item_ids=item_ids, confidence=confidence),
+        held=np.zeros(listings, bool),
     )
+
+
+def _ranked(release: LoadedRelease, block: EvidenceBlock) -> tuple[Ints, Ints, Ints, Floats, Floats]:
+    """Item numbers of the pairs, their order, ranks in that order, confidence, and P(none) by listing."""
+    item_ids = release.search.index.ids[block.item_row]
+    strength = _strength(release.matcher, block.evidence)
+    # Equally strong candidates are ordered by the evidence itself, then by number: the same way every time.
+    order = np.lexsort((item_ids, -plain_score(block.evidence), -strength, block.listing_row))
+    rank = rank_in_group(block.listing_row[order])
+    return item_ids, order, rank, *_confidences(release.matcher, block, strength, best=order[rank == 0])
+
+
+def _unaided(
+    release: LoadedRelease, block: EvidenceBlock, *, best: Ints, item_ids: Ints, confidence: Floats
+) -> Floats:
+    """Confidence of every listing's best candidate without its nearest alias: [listings]."""
+    out = np.zeros(len(block.listing_ids), np.float32)
+    out[block.listing_row[best]] = confidence[best]
+    if block.next_alias is None:
+        return out
+    has_alias = block.evidence[best, column("alias_similarity")] > 0
+    leading = best[has_alias | (block.evidence[best, column("alias_lexical")] > 0)]
+    rows = block.listing_row[leading]
+    without = block.without_nearest_alias(rows)
+    numbers, order, rank, unaided, _ = _ranked(release, without)
+    still = order[rank == 0]
+    same = numbers[still] == item_ids[leading]
+    out[rows] = np.where(same, np.minimum(unaided[still], out[rows]), 0.0)
+    return out
+
+
+def hold_back(item: Ints, confidence: Floats, unaided: Floats) -> npt.NDArray[np.bool_]:
+    """Which listings may not be automated by the word of one alias: [n].
+
+    An item's nearest alias may raise the confidence of :data:`SPREAD_OF_ONE` listings, those it raises
+    most. So one wrong confirmation, whatever the threshold, automates at most as many wrongly by its
+    alias. A second confirmed listing about as near takes the limit away: then neither is needed.
+
+    Args:
+        item: [n] best candidate, 0 without one.
+        confidence: [n] of the best candidate.
+        unaided: [n] the same without its nearest alias.
+    """
+    raised = np.where(item > 0, confidence - unaided, 0.0)
+    order = np.lexsort((-raised, item))
+    held = np.zeros(len(item), dtype=bool)
+    held[order] = rank_in_group(item[order]) >= SPREAD_OF_ONE
+    return held & (raised > 0)
 
 
 def _strength(matcher: OnnxMatcher | None, evidence: Floats) -> Floats:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
 from engine.contracts import RunState, TrainingRun
 from engine.contracts.training import ENCODER_FILES, TrainingJob
 from engine.errors import InputError, TrainingFailedError
+from engine.learning.families import TRAIN
 from engine.learning.pairs import build_pairs, write_job
+from engine.pipeline.release_files import read_trained_on
 from engine.pipeline.search_side import TextRecipe
 from engine.settings import WorkspaceSettings
 from engine.store import Store
@@ -27,6 +33,7 @@ def write_run(
     seed: int,
     overrides: dict[str, object],
     start: Path,
+    start_release: str,
     settings: WorkspaceSettings,
     created_at: str,
 ) -> TrainingRun:
@@ -44,7 +51,14 @@ def write_run(
             f"are {confirmed}; review more listings first"
         )
     folder = store.folder / RUNS / run_id
-    job = TrainingJob(run_id=run_id, recipe=recipe, overrides=overrides, seed=seed, device=device)
+    job = TrainingJob(
+        run_id=run_id,
+        start_release=start_release,
+        recipe=recipe,
+        overrides=overrides,
+        seed=seed,
+        device=device,
+    )
     write_job(folder, job, pairs, items, start)
     return TrainingRun(
         id=run_id,
@@ -76,3 +90,26 @@ def artefact_folder(run_folder: Path) -> Path:
             f"training run {run_folder.name} has no finished encoder ({missing[0]} is missing); resume it"
         )
     return folder
+
+
+def trained_on(run_folder: Path, releases: Path) -> npt.NDArray[np.int64]:
+    """The listings that a run's encoder has seen, and those that the encoder it started from had seen.
+
+    Args:
+        run_folder: of the run.
+        releases: the folder of all releases.
+
+    Returns:
+        Listing numbers, ascending.
+
+    Raises:
+        InputError: the folder's job or pairs cannot be read.
+    """
+    try:
+        job = TrainingJob.model_validate_json((run_folder / "job.json").read_text())
+        pairs = pl.read_parquet(run_folder / "pairs.parquet", columns=["listing_id", "role"])
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"training run {run_folder.name} cannot be read: {error}") from error
+    own = pairs.filter(pl.col("role") == TRAIN)["listing_id"].to_numpy()
+    before = read_trained_on(releases / job.start_release) if job.start_release else own[:0]
+    return np.union1d(own, before)

@@ -22,6 +22,19 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
+class AliasEvidence:
+    """How near aliases are to pairs of listing and item, [pairs]: cosines of vectors and of characters."""
+
+    similarity: Floats
+    lexical: Floats
+
+    @classmethod
+    def none(cls, pairs: int) -> AliasEvidence:
+        """No alias: all 0."""
+        return cls(np.zeros(pairs, np.float32), np.zeros(pairs, np.float32))
+
+
+@dataclass(frozen=True, slots=True)
 class AliasIndex:
     """Aliases sorted by item row: ``listing_id`` and ``item_row`` per alias, vectors [n, d]."""
 
@@ -88,22 +101,33 @@ class AliasIndex:
         lexical: sparse.csr_matrix,
         listing_row: Ints,
         item_row: Ints,
-    ) -> tuple[Floats, Floats]:
-        """Best cosine and best lexical cosine of every pair to an alias of its item; 0 without one."""
-        similarity = np.zeros(len(listing_row), dtype=np.float32)
-        characters = np.zeros(len(listing_row), dtype=np.float32)
+    ) -> tuple[AliasEvidence, AliasEvidence]:
+        """Every pair's nearest alias of its item, and what is left without it."""
+        pairs = len(listing_row)
         if not len(self):
-            return similarity, characters
+            return AliasEvidence.none(pairs), AliasEvidence.none(pairs)
         low = np.searchsorted(self.item_row, item_row, "left")
         count = np.searchsorted(self.item_row, item_row, "right") - low
-        pair = np.repeat(np.arange(len(listing_row)), count)
+        pair = np.repeat(np.arange(pairs), count)
         alias = np.arange(len(pair)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(low, count)
         other = self.listing_id[alias] != listing_ids[listing_row[pair]]
         pair, alias = pair[other], alias[other]
-        if not len(pair):
-            return similarity, characters
         near = paired_similarity(vectors, listing_row[pair], self.vectors, alias)
         like = paired_cosine(lexical, listing_row[pair], self.lexical, alias)
-        np.maximum.at(similarity, pair, near)
-        np.maximum.at(characters, pair, like)
-        return similarity, characters
+        (nearest, next_nearest), (likest, next_likest) = (
+            _two_highest(pair, values, pairs) for values in (near, like)
+        )
+        return AliasEvidence(nearest, likest), AliasEvidence(next_nearest, next_likest)
+
+
+def _two_highest(pair: Ints, values: Floats, pairs: int) -> tuple[Floats, Floats]:
+    """Highest and second highest of the ``values`` of every pair, 0 where there is none: [pairs] each."""
+    highest, second = np.zeros(pairs, np.float32), np.zeros(pairs, np.float32)
+    order = np.lexsort((-values, pair))
+    first = np.flatnonzero(np.r_[True, pair[order][1:] != pair[order][:-1]]) if len(pair) else order
+    highest[pair[order[first]]] = values[order[first]]
+    following = first[first + 1 < len(order)] + 1
+    same = pair[order[following]] == pair[order[following - 1]]
+    second[pair[order[following[same]]]] = values[order[following[same]]]
+    # A cosine below 0 is no evidence, just as no alias is none.
+    return np.maximum(highest, 0.0), np.maximum(second, 0.0)

@@ -22,7 +22,7 @@ from engine.contracts import (
 from engine.errors import InputError
 from engine.pipeline.audit_report import alarms
 from engine.pipeline.certify_release import Refit, refit
-from engine.pipeline.release_files import ENCODER_FOLDER
+from engine.pipeline.release_files import ENCODER_FOLDER, read_trained_on
 from engine.reporting.automation_rate import automation_rate, counts, coverage, next_steps
 from engine.reporting.risk_coverage import risk_coverage
 from engine.settings import WorkspaceSettings
@@ -75,6 +75,7 @@ class Automating(Matching):
             release_id=release_id,
             precision=settings.precision,
             delta=settings.delta,
+            trained_on=read_trained_on(self._shelf.folder_of(champion)),
         )
         kept = self._still_certified(champion, refitted, settings)
         if kept is not None:

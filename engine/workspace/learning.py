@@ -20,7 +20,7 @@ from engine.contracts import (
 from engine.errors import InputError, NotInWorkspaceError, StaleChangeError
 from engine.pipeline.certify_release import refit
 from engine.pipeline.evaluate_release import compare_releases
-from engine.pipeline.training_runs import artefact_folder, trained_model_folder, write_run
+from engine.pipeline.training_runs import artefact_folder, trained_model_folder, trained_on, write_run
 from engine.workspace.automating import Automating
 from engine.workspace.base import now
 
@@ -62,6 +62,7 @@ class Learning(Automating):
             seed=seed,
             overrides=dict(overrides or {}),
             start=start,
+            start_release=champion,
             settings=self.settings,
             created_at=now(),
         )
@@ -109,6 +110,7 @@ class Learning(Automating):
             release_id=release_id,
             precision=settings.precision,
             delta=settings.delta,
+            trained_on=trained_on(Path(run.folder), self._shelf.folder),
         )
         self._shelf.write(
             release_id,

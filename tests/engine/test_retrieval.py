@@ -153,15 +153,15 @@ def test_that_an_alias_leads_to_its_item_but_never_for_its_own_listing() -> None
         listing_ids, vectors, 1, at_least=np.full(len(vectors), -1.0, np.float32)
     )
     assert (1, index.rows_of(np.asarray([10]))[0]) in set(zip(rows.tolist(), items.tolist(), strict=True))
-    similarity, lexical = aliases.best(
+    nearest, _ = aliases.best(
         listing_ids,
         vectors,
         index.lexical.vectors(["jargon one", "jargon one"]),
         np.asarray([0, 1]),
         np.asarray([9, 9]),
     )
-    assert similarity.tolist() == pytest.approx([0, 1], abs=1e-5)
-    assert lexical.tolist() == pytest.approx([0, 1], abs=1e-5)
+    assert nearest.similarity.tolist() == pytest.approx([0, 1], abs=1e-5)
+    assert nearest.lexical.tolist() == pytest.approx([0, 1], abs=1e-5)
 
 
 def test_that_an_alias_of_an_item_the_release_lacks_is_left_out() -> None:
