@@ -48,6 +48,8 @@ class Recipe(BaseModel):
         weight_decay: of AdamW.
         max_grad_norm: gradients are scaled down to this norm.
         max_tokens: longer texts are cut while training.
+        cache_rows: texts whose activations fit in memory; larger batches cache their gradients and run
+            in parts. None: found out from the memory that is free.
         hard_negatives: rejected candidates that join a batch per listing.
         unmatched_listings: listings that matched nothing join with their rejected candidates.
         look_alike: batches are made of clusters of listings that look alike.
@@ -85,6 +87,7 @@ class Recipe(BaseModel):
     weight_decay: float = Field(default=0.01, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     max_tokens: int = Field(default=64, ge=8)
+    cache_rows: int | None = Field(default=None, ge=1)
     hard_negatives: int = Field(default=1, ge=0)
     unmatched_listings: bool = True
     look_alike: bool = True
