@@ -16,6 +16,8 @@ _GIB = 1024**3
 _MOMENTS = 2
 #: Float matrices of the size [listings, items] that a softmax, its masks and their gradients hold at once.
 _SIMILARITY_MATRICES = 8
+#: Kernels and allocators take this much before a batch is large; measured on a CPU.
+_BUFFERS = 192 * 1024**2
 #: No share of the free memory is certain: allocators round up, others start programs.
 _USABLE = 0.9
 
@@ -46,16 +48,24 @@ class EncoderShape:
             return None
         return cls(*(int(size) for size in sizes if size is not None))
 
-    def activation_bytes(self, tokens: int, bytes_each: int) -> int:
+    def activation_bytes(self, tokens: int, bytes_each: int, *, fused: bool) -> int:
         """Bytes that one text of ``tokens`` tokens leaves for the backward pass.
 
-        Per layer and token 5 + 2 + 1 hidden states and two dropout masks of attention, feed-forward and
-        norms, twice the inner state, and for every head a row of attention with its dropout. Source:
-        Korthikanti et al., 2205.05198, section 4.1, there for 2 bytes and an inner width of 4 times the
-        hidden one; attention that is computed in blocks keeps less.
+        Per layer and token 8 hidden states and two dropout masks of attention, feed-forward and norms,
+        twice the inner state, and for every head a row of attention, its mask, and the row with dropout.
+        Source: Korthikanti et al., 2205.05198, section 4.1, there for 2 bytes and an inner width of 4
+        times the hidden one; attention that is computed in blocks keeps less.
+
+        Args:
+            tokens: of the text.
+            bytes_each: of a number.
+            fused: as kernels on a GPU do it. On a CPU a mask is as large as what it masks, and scaled
+                copies of queries and keys are kept.
         """
-        hidden = self.width * (8 * bytes_each + 2) + 2 * self.inner * bytes_each
-        attention = self.heads * tokens * (2 * bytes_each + 1)
+        mask = 1 if fused else bytes_each
+        copies = 0 if fused else 2 * bytes_each
+        hidden = self.width * (8 * bytes_each + 2 * mask + copies) + 2 * self.inner * bytes_each
+        attention = self.heads * tokens * (2 * bytes_each + mask)
         return self.layers * tokens * (hidden + attention)
 
 
@@ -69,6 +79,7 @@ class MemoryNeed:
         optimizer: its moments.
         activations: of the texts that are run in one pass.
         similarities: of all listings with all items of a batch.
+        buffers: what libraries take to work in.
         loaded: of the weights, what is in memory already.
     """
 
@@ -77,12 +88,14 @@ class MemoryNeed:
     optimizer: int
     activations: int
     similarities: int
+    buffers: int = _BUFFERS
     loaded: int = 0
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.weights + self.gradients + self.optimizer + self.activations + self.similarities
+        trained = self.weights + self.gradients + self.optimizer
+        return trained + self.activations + self.similarities + self.buffers
 
     def fits(self, free: int) -> bool:
         """Whether what is not loaded yet goes into ``free`` bytes, with room to spare."""
@@ -96,6 +109,7 @@ class MemoryNeed:
             "optimizer": self.optimizer,
             "activations": self.activations,
             "similarities": self.similarities,
+            "buffers": self.buffers,
         }
         named = ", ".join(f"{name} {_gib(size)}" for name, size in parts.items())
         return f"about {_gib(self.total)} GiB are needed ({named}) and {_gib(free)} GiB are free"
@@ -137,7 +151,8 @@ def memory_need(
     encoder, heads = _bytes(model), _bytes(objective.parts)
     trained = encoder + heads
     half_copy = 0 if device.half is None else encoder // 2
-    activation = shape.activation_bytes(batch.tokens, 4 if device.half is None else 2)
+    bytes_each, fused = 4 if device.half is None else 2, device.kind == "cuda"
+    activation = shape.activation_bytes(batch.tokens, bytes_each, fused=fused)
     return MemoryNeed(
         weights=trained + half_copy,
         gradients=trained,
