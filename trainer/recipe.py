@@ -33,7 +33,7 @@ from trainer.embedding import TokenTable, Vectors, encode
 from trainer.encoder_trainer import EncoderTrainer, TrainingRows, training_arguments
 from trainer.losses import compose
 from trainer.run_callback import Emit, RunCallback
-from trainer.sampling import LookAlikeBatches
+from trainer.sampling import LookAlikeBatches, inverse_propensity
 from trainer.validation import Validation
 
 logger = logging.getLogger(__name__)
@@ -92,6 +92,8 @@ def train(job_folder: Path, *, emit: Emit, cancelled: Callable[[], bool]) -> Non
         encode=encode_listings if recipe.look_alike else None,
         cluster_size=recipe.cluster_size,
         refresh_epochs=recipe.refresh_epochs,
+        growth=recipe.cluster_growth,
+        chances=inverse_propensity([item for _, item in rows.rows], recipe.inverse_propensity),
     )
     rows.sampler = sampler
     epochs = recipe.epochs_for(len(sampler))
