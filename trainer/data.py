@@ -13,7 +13,7 @@ import polars as pl
 from engine.contracts.training import ITEM_COLUMNS, PAIR_COLUMNS, TrainingJob
 from engine.errors import InputError
 
-VERDICTS = ("match", "variant", "none")
+VERDICTS = ("match", "variant", "none", "mined")
 ROLES = ("train", "validation")
 
 
@@ -27,6 +27,7 @@ class JudgedListing:
         variants: items that are another version of it.
         rejected: candidates shown and turned down, in the order of the file.
         weight: by match; a listing without a match has one weight under the key None.
+        mined: candidates that nobody judged and that are very probably wrong.
     """
 
     text: str
@@ -34,6 +35,7 @@ class JudgedListing:
     variants: tuple[int, ...]
     rejected: tuple[int, ...]
     weight: dict[int | None, float]
+    mined: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,9 @@ def _listings(pairs: pl.DataFrame, number: dict[str, int]) -> tuple[JudgedListin
         matches = tuple(by_verdict["match"])
         variants = tuple(item for item in by_verdict["variant"] if item not in matches)
         rejected = tuple(item for item in by_verdict["none"] if item not in matches + variants)
-        found.append(JudgedListing(text[listing_id], matches, variants, rejected, weight[listing_id]))
+        known = matches + variants + rejected
+        mined = tuple(item for item in by_verdict["mined"] if item not in known)
+        found.append(JudgedListing(text[listing_id], matches, variants, rejected, weight[listing_id], mined))
     return tuple(found)
 
 

@@ -42,7 +42,7 @@ class TrainingRows:
         self._listing_tokens = listings
         self._item_tokens = items
         self._known = KnownPairs(pairs)
-        self._hard = HardNegatives(pairs.train, recipe.hard_negatives)
+        self._hard = HardNegatives(pairs.train, recipe.hard_negatives, mined=recipe.mined_negatives)
         self.rows: list[tuple[int, int | None]] = []
         self.rows_of: list[list[int]] = []
         self.listings: list[int] = []

@@ -38,7 +38,7 @@ from trainer.memory import BatchSize, fit_into_memory
 from trainer.ranks import Ranks, joined
 from trainer.results import already_done, write_encoder, write_result
 from trainer.run_callback import Emit, RunCallback
-from trainer.sampling import LookAlikeBatches
+from trainer.sampling import LookAlikeBatches, inverse_propensity
 from trainer.scalars import with_scalars
 from trainer.validation import Validation
 
@@ -126,6 +126,8 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
         encode=encode_listings if recipe.look_alike else None,
         cluster_size=recipe.cluster_size,
         refresh_epochs=recipe.refresh_epochs,
+        growth=recipe.cluster_growth,
+        chances=inverse_propensity([item for _, item in rows.rows], recipe.inverse_propensity),
     )
     rows.sampler = sampler
     epochs = recipe.epochs_for(len(sampler))

@@ -53,7 +53,7 @@ class LearningSet:
     ``listing_row`` [pairs] ascends, ``evidence`` is [pairs, columns], ``positive`` marks the answer;
     ``text`` [listings, columns] and ``none`` [listings] (the reviewer said that no item matches) are
     in order of the distinct values of ``listing_row``. A listing may have neither: its answer was
-    found by search and is no candidate. ``seen`` [listings]: the encoder was trained on its pairs.
+    found by search and is no candidate.
     """
 
     listing_row: Ints
@@ -61,7 +61,6 @@ class LearningSet:
     positive: Bools
     text: Floats
     none: Bools
-    seen: Bools | None = None
 
     @property
     def listings(self) -> int:

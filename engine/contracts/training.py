@@ -22,7 +22,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-#: pairs.parquet. ``verdict`` is ``match``, ``variant`` or ``none`` (shown and turned down);
+#: pairs.parquet. ``verdict`` is ``match``, ``variant``, ``none`` (shown and turned down) or ``mined`` (a
+#: negative nobody judged);
 #: ``role`` is ``train`` or ``validation``; one row per (listing, item).
 PAIR_COLUMNS = ("listing_id", "listing_text", "item_id", "verdict", "weight", "role")
 #: items.parquet: every item a pair names and a sample of the catalogue around them.
