@@ -20,6 +20,7 @@ from trainer import checkpoints
 from trainer.config import Recipe
 from trainer.data import PairSet
 from trainer.devices import ComputeDevice
+from trainer.dynamics import PairDynamics
 from trainer.embedding import TokenTable
 from trainer.failures import is_out_of_memory
 from trainer.losses import TrainingObjective
@@ -86,6 +87,7 @@ class TrainingRows:
             "label": {
                 "cells": torch.from_numpy(self._known.cells(listings, items, targets)),
                 "weight": torch.tensor(weights, dtype=torch.float32),
+                "row": torch.tensor([feature["row"] for feature in features]),
             },
         }
 
@@ -120,6 +122,8 @@ class EncoderTrainer(SentenceTransformerTrainer):
         self._checkpoint_folder = checkpoint_folder
         self._fingerprint = fingerprint
         self._head_learning_rate = head_learning_rate
+        self.dynamics = PairDynamics(len(rows.rows))
+        objective.watch = self.dynamics.note
         self._resuming: dict[str, Any] = {}
         self.optimizer: Any
         super().__init__(
@@ -232,7 +236,7 @@ class EncoderTrainer(SentenceTransformerTrainer):
             self.state.global_step,
             fingerprint=self._fingerprint,
             tensors={"weights": self.loss.state_dict(), "optimizer": optimizer, "random": random_tensors},
-            arrays=self._sampler.state(),
+            arrays=self._sampler.state() | self.dynamics.state(),
             documents={
                 "run": {
                     "optimizer": optimizer_values,
@@ -252,7 +256,9 @@ class EncoderTrainer(SentenceTransformerTrainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ANN401
         checkpoint = Path(resume_from_checkpoint)
         self.loss.load_state_dict(checkpoints.read_tensors(checkpoint, "weights"))
-        self._sampler.restore(checkpoints.read_arrays(checkpoint))
+        arrays = checkpoints.read_arrays(checkpoint)
+        self._sampler.restore(arrays)
+        self.dynamics.restore(arrays)
         self._resuming = checkpoints.read_document(checkpoint, "run")
         # Texts that are run together share their dropout, so that other chunks would be another run.
         if "cache_rows" in self._resuming:

@@ -220,6 +220,7 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
     # 6. The encoder, the artefact to ship, and the end.
     model.max_seq_length = full_length
     parity = write_encoder(model, run.folder)
+    trainer.dynamics.write(run.folder, rows.rows, pairs)
     emit(TrainingExported(parity=parity))
     finished = TrainingFinished(step=step, seconds=time.monotonic() - began, metrics=metrics)
     write_result(run.folder, job, run.fingerprint, parity, finished)

@@ -117,7 +117,7 @@ class LookAlikeBatches(DefaultBatchSampler):
 
     def restore(self, state: dict[str, NDArray[np.int32]]) -> None:
         """Go on with the clusters of :meth:`state`."""
-        if state:
+        if "clusters" in state:
             self._clusters = state["clusters"]
             self._made_in = int(state["made_in"][0])
 

@@ -7,6 +7,7 @@ A training run is a folder::
     items.parquet   ITEM_COLUMNS
     start/          sentence-transformers folder to start from
     events.jsonl    one TrainingEvent a line (also on standard output)
+    dynamics.parquet  how each confirmed pair fared while training
     logs/           the same numbers for TensorBoard, where it is installed
     checkpoints/    to resume from
     encoder/        the trained sentence-transformers folder

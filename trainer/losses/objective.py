@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.failures import is_out_of_memory
-from trainer.losses.batch import make_batch
+from trainer.losses.batch import PairBatch, make_batch
 from trainer.ranks import Ranks
 
 
@@ -59,6 +59,8 @@ class TrainingObjective(nn.Module):
         self.chunk_rows = chunk_rows
         self.cache_rows = cache_rows
         self.ranks = ranks or Ranks()
+        #: Told of every batch in training: row numbers [B] (``row`` of the labels) and the batch.
+        self.watch: Callable[[Tensor, PairBatch], None] | None = None
 
     def forward(
         self,
@@ -71,7 +73,7 @@ class TrainingObjective(nn.Module):
             sentence_features: ``input_ids`` and ``attention_mask`` [n, tokens] per column; the same on
                 every rank.
             labels: ``cells`` of :class:`~trainer.losses.batch.Cell` [B, C] and ``weight`` [B] of each
-                listing's pair, or a tensor of cells alone.
+                listing's pair, and ``row`` [B] where :attr:`watch` is set; or a tensor of cells alone.
         """
         columns = list(sentence_features)
         embeddings = self._embed(columns)
@@ -82,6 +84,9 @@ class TrainingObjective(nn.Module):
         # Cosines, softmax and heads stay in full precision under mixed precision.
         with torch.autocast(device_type=embeddings.device.type, enabled=False):
             batch = make_batch(listings, items, cells, weight)
+            if self.watch is not None and isinstance(labels, Mapping) and torch.is_grad_enabled():
+                with torch.no_grad():
+                    self.watch(labels["row"], batch)
             return {name: self.weights[name] * part(batch) for name, part in self.parts.items()}
 
     def rows_at_once(self, rows: int) -> int:
