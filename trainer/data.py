@@ -130,7 +130,7 @@ def read_pairs(job_folder: Path) -> PairSet:
         same_text,
         tuple(items["item_id"].to_list()),
         tuple(notices),
-        fingerprint=_fingerprint(pairs, items)
+        fingerprint=_fingerprint(pairs, items),
     )
 
 
@@ -193,7 +193,11 @@ def _listings(pairs: pl.DataFrame, number: dict[str, int]) -> tuple[JudgedListin
         rejected = tuple(item for item in by_verdict["none"] if item not in matches + variants)
         known = matches + variants + rejected
         mined = tuple(item for item in by_verdict["mined"] if item not in known)
-        found.append(JudgedListing(text[listing_id], matches, variants, rejected, weight[listing_id], mined, listing_id))
+        found.append(
+            JudgedListing(
+                text[listing_id], matches, variants, rejected, weight[listing_id], mined, listing_id
+            )
+        )
     return tuple(found)
 
 
