@@ -36,6 +36,7 @@ from engine.contracts import RecordKind
 from engine.contracts.selective import area_under_risk_coverage, coverage_at
 from engine.contracts.training import TrainingJob
 from engine.learning.families import role_of
+from engine.learning.mining import duplicate_guard
 from engine.learning.pairs import write_job
 from engine.pipeline.release_files import ENCODER_FOLDER
 from engine.pipeline.release_shelf import ReleaseShelf
@@ -45,7 +46,7 @@ from engine.workspace import Workspace
 from tests.benchmarks.certificates import ROOT, _drain
 from tests.benchmarks.evidence import Evidence, judge, read_evidence, teach
 
-PAIRS, JUDGED, HELD_OUT, SAMPLE, REJECTED = 4000, 1000, 4000, 4000, 4
+PAIRS, JUDGED, HELD_OUT, SAMPLE, REJECTED, SHOWN = 4000, 1000, 4000, 4000, 4, 10
 EPOCHS, LEAST_STEPS, BATCH = 3, 150, 64
 
 _PLAIN: dict[str, Any] = {"query_label_weight": 0.0, "batch_aware_weight": 0.0, "tcm_weight": 0.0}
@@ -58,6 +59,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "batch-aware": _QB,
     "both": _QL | _QB,
     "both + tcm": _QL | _QB | _TCM,
+    "mined": _QL | _QB | _TCM | {"mined_negatives": True},
+    "mined 3": _QL | _QB | _TCM | {"mined_negatives": True, "hard_negatives": 3},
 }
 PEERS = {"peer": 8, "peer 64": BATCH}
 METRICS = ("C@90", "C@95", "C@98", "AURC", "P@1")
@@ -136,6 +139,9 @@ def _write_pairs(store: Store, world: World, data: Evidence, roles: dict[str, st
             items |= {item.id: text(item) for item in page}
             after = page[-1].id
     rows: list[tuple[int, str, int, str, float, str]] = []
+    mined: list[tuple[int, str, int, str, float, str]] = []
+    confirmed_of: list[int] = []
+    wrong: list[bool] = []
     strength = plain_score(data.evidence)
     for row, low, high in _groups(data):
         listing = found[int(data.listing_ids[row])]
@@ -150,12 +156,26 @@ def _write_pairs(store: Store, world: World, data: Evidence, roles: dict[str, st
         for item, verdict in [(confirmed, "match"), *((item, "none") for item in shown)]:
             if role_of(int(item), world.seed) == role:
                 rows.append((listing.id, text(listing), int(item), verdict, 1.0, role))
+        for pair in order[right[0] + 1 : SHOWN]:
+            item = int(data.item[pair])
+            if role_of(item, world.seed) == role:
+                mined.append((listing.id, text(listing), item, "mined", 1.0, role))
+                confirmed_of.append(confirmed)
+                wrong.append(not data.right[pair])
+    kept = duplicate_guard([row[1] for row in mined], confirmed_of, [row[2] for row in mined], items)
+    false = ~np.asarray(wrong, dtype=bool)
+    print(
+        f"seed {world.seed}: {len(mined):,} unread candidates, {false.mean():.2%} of them right; "
+        f"{kept.sum():,} kept by the duplicate guard, {false[kept].mean():.2%} right",
+        file=sys.stderr,
+    )
+    rows.extend(row for row, keeps in zip(mined, kept, strict=True) if keeps)
     names = ["listing_id", "listing_text", "item_id", "verdict", "weight", "role"]
     pairs = pl.DataFrame(rows, schema=names, orient="row").with_columns(pl.col("weight").cast(pl.Float32))
     named = set(pairs["item_id"].to_list())
     others = np.random.default_rng(world.seed).permutation(sorted(items))[:SAMPLE].tolist()
-    kept = sorted(named | set(others))
-    table = pl.DataFrame({"item_id": kept, "item_text": [items[i] for i in kept]})
+    taught = sorted(named | set(others))
+    table = pl.DataFrame({"item_id": taught, "item_text": [items[i] for i in taught]})
     write_job(
         world.job,
         TrainingJob(run_id="ablation", recipe="infonce", seed=world.seed),

@@ -17,7 +17,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from sentence_transformers.sentence_transformer.training_args import SentenceTransformerTrainingArguments
 
 from trainer.data import read_job
-from trainer.recipe import write_encoder
+from trainer.results import write_encoder
 
 
 def main() -> int:
