@@ -24,9 +24,6 @@ from engine.store import Store
 
 Ints = npt.NDArray[np.int64]
 
-#: From so many decisions on unseen listings the matcher learns from them alone.
-LEAST_UNSEEN = 300
-
 
 @dataclass(frozen=True, slots=True)
 class Refit:
@@ -46,18 +43,6 @@ class Refit:
 def learning_decisions(decisions: list[Decision]) -> list[Decision]:
     """Those that teach: every stream but the random one, answered."""
     return [d for d in decisions if d.stream != Stream.RANDOM and d.verdict in ANSWERING_VERDICTS]
-
-
-def unseen(teaching: list[Decision], trained_on: Ints) -> list[Decision]:
-    """The decisions a matcher learns from: those on listings its encoder was not trained on.
-
-    A listing the encoder has seen is nearer to its item than a new one will be. A matcher fitted to such
-    listings trusts similarity too much, which costs what training gained (docs/adr/0014). With fewer than
-    :data:`LEAST_UNSEEN` others, having more decisions is worth more than that.
-    """
-    seen = set(trained_on.tolist())
-    others = [d for d in teaching if d.listing_id not in seen]
-    return others if len(others) >= LEAST_UNSEEN else teaching
 
 
 def refit(
@@ -87,7 +72,7 @@ def refit(
     )
     yield Progress("fitting the matcher", 0, 1)
     teaching = learning_decisions(decisions)
-    fitted = fit_matcher(_learning_set(search, blocks, aliases, unseen(teaching, trained_on)))
+    fitted = fit_matcher(_learning_set(search, blocks, aliases, teaching, trained_on))
     yield Progress("fitting the matcher", 1, 1)
     loaded = LoadedRelease(
         id=release_id,
@@ -145,11 +130,12 @@ def _learning_set(
     blocks: EvidenceBlocks,
     aliases: AliasIndex | None,
     teaching: list[Decision],
+    trained_on: Ints,
 ) -> LearningSet:
     by_block: dict[int, list[Decision]] = defaultdict(list)
     for decision in teaching:
         by_block[(decision.listing_id - 1) // BLOCK].append(decision)
-    listing, evidence, positive, text, none = [], [], [], [], []
+    listing, evidence, positive, text, none, seen = [], [], [], [], [], []
     for number, some in sorted(by_block.items()):
         block = blocks.read(number, aliases)
         answer = {d.listing_id: d.item_id if d.verdict == Verdict.MATCH else 0 for d in some}
@@ -162,6 +148,7 @@ def _learning_set(
         positive.append(items == np.asarray([answer[int(i)] or 0 for i in ids], dtype=np.int64))
         text.append(block.text[rows])
         none.append(np.asarray([answer[int(i)] == 0 for i in block.listing_ids[rows]], dtype=bool))
+        seen.append(np.isin(block.listing_ids[rows], trained_on))
     if not listing:
         return LearningSet(
             np.zeros(0, np.int64),
@@ -170,4 +157,4 @@ def _learning_set(
             np.zeros((0, len(TEXT_NAMES)), np.float32),
             np.zeros(0, bool),
         )
-    return LearningSet(*(np.concatenate(part) for part in (listing, evidence, positive, text, none)))
+    return LearningSet(*(np.concatenate(part) for part in (listing, evidence, positive, text, none, seen)))

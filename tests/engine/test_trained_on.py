@@ -9,38 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.contracts import Decision, Stream, Verdict
 from engine.contracts.training import TrainingJob
 from engine.errors import InputError
 from engine.pipeline import certify_release
-from engine.pipeline.certify_release import LEAST_UNSEEN, unseen
 from engine.pipeline.release_files import ENCODER_FOLDER, read_trained_on
 from engine.pipeline.training_runs import trained_model_folder, trained_on
 from engine.workspace import Workspace
 from tests.loop import answers, certified_workspace, drain
-
-
-def _teaching(count: int) -> list[Decision]:
-    return [
-        Decision(
-            id=n,
-            listing_id=n,
-            verdict=Verdict.MATCH,
-            item_id=1,
-            reviewer="ann",
-            stream=Stream.LEARNING,
-            decided_at="2026-01-01T00:00:00",
-            release_id="r0001",
-        )
-        for n in range(1, count + 1)
-    ]
-
-
-def test_that_the_matcher_learns_from_unseen_listings_where_there_are_enough() -> None:
-    teaching, seen = _teaching(LEAST_UNSEEN + 50), np.arange(1, 51)
-    assert [d.listing_id for d in unseen(teaching, seen)] == list(range(51, LEAST_UNSEEN + 51))
-    assert unseen(teaching, np.arange(1, 52)) == teaching
-    assert unseen(teaching, seen[:0]) == teaching
 
 
 def _pretend_trained(workspace: Workspace, run_id: str) -> None:
@@ -54,15 +29,15 @@ def _pretend_trained(workspace: Workspace, run_id: str) -> None:
 def test_that_releases_remember_what_their_encoder_was_trained_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learnt: list[set[int]] = []
+    learnt: list[tuple[set[int], set[int]]] = []
     kept = certify_release.fit_matcher
 
     def listening(learning):
-        learnt.append(set(np.unique(learning.listing_row).tolist()))
+        listings = np.unique(learning.listing_row)
+        learnt.append((set(listings[learning.seen].tolist()), set(listings[~learning.seen].tolist())))
         return kept(learning)
 
     monkeypatch.setattr(certify_release, "fit_matcher", listening)
-    monkeypatch.setattr(certify_release, "LEAST_UNSEEN", 20)
     releases = tmp_path / "w" / "releases"
     with certified_workspace(tmp_path / "w") as workspace:
         first = workspace.prepare_training(recipe="quick")
@@ -73,8 +48,11 @@ def test_that_releases_remember_what_their_encoder_was_trained_on(
         pairs = pl.read_parquet(Path(first.folder) / "pairs.parquet")
         seen = set(pairs.filter(pl.col("role") == "train")["listing_id"].to_list())
         assert set(read_trained_on(releases / challenger.id).tolist()) == seen
-        assert learnt[-1]
-        assert not learnt[-1] & seen
+        of_encoder, others = learnt[-1]
+        assert of_encoder
+        assert of_encoder <= seen
+        assert others
+        assert not others & seen
 
         # A refit has the same encoder; a run from it has seen what it saw before.
         drain(workspace.promote(challenger.id, force=True))
