@@ -9,7 +9,9 @@ A quarter of the listings, drawn by seed, is held out. From the others come up t
 thirds of what there is at most), each with the candidates that stood above the right item as rejected ones;
 and up to 1,000 other listings, with a match or without, that fit the matcher. ``peer`` is
 sentence-transformers' own trainer with MultipleNegativesRankingLoss at its defaults: the same pairs and
-steps; ``peer 64`` the same with our batch size.
+steps; ``peer 64`` the same with our batch size. With ``--flipped 0.1`` one in ten confirmed pairs is
+confirmed for its best wrong candidate instead, and how many of the first hundred pairs to check again are
+such ones is measured as well.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from engine.contracts.training import TrainingJob
 from engine.learning.families import role_of
 from engine.learning.mining import duplicate_guard
 from engine.learning.pairs import write_job
+from engine.learning.rechecks import DYNAMICS
 from engine.pipeline.release_files import ENCODER_FOLDER
 from engine.pipeline.release_shelf import ReleaseShelf
 from engine.pipeline.search_side import TextRecipe
@@ -48,6 +51,10 @@ from tests.benchmarks.evidence import Evidence, judge, read_evidence, teach
 
 PAIRS, JUDGED, HELD_OUT, SAMPLE, REJECTED, SHOWN = 4000, 1000, 4000, 4000, 4, 10
 EPOCHS, LEAST_STEPS, BATCH = 3, 150, 64
+#: Nothing is chosen on validation pairs here, so few are held out of training.
+VALIDATION = 0.05
+#: Pairs at the top of the list to check again that are looked at.
+RECHECKED = 100
 
 _PLAIN: dict[str, Any] = {"query_label_weight": 0.0, "batch_aware_weight": 0.0, "tcm_weight": 0.0}
 _QL, _QB, _TCM = {"query_label_weight": 0.1}, {"batch_aware_weight": 0.1}, {"tcm_weight": 1.0}
@@ -72,6 +79,7 @@ class World:
 
     folder: Path
     seed: int
+    flipped: float = 0.0
 
     @property
     def workspace(self) -> Path:
@@ -80,6 +88,10 @@ class World:
     @property
     def job(self) -> Path:
         return self.folder / "job"
+
+    def flips(self) -> set[str]:
+        """Numbers of the listings that were confirmed for a wrong item."""
+        return set(json.loads((self.folder / "flips.json").read_text()))
 
     def roles(self) -> dict[str, str]:
         """``train``, ``judged`` or ``held out`` by listing."""
@@ -107,9 +119,10 @@ def deal(dataset: Path, seed: int) -> tuple[pl.DataFrame, dict[str, str], dict[s
     return queries.filter(pl.col("query_id").is_in(list(roles))), roles, gold
 
 
-def prepare(dataset: Path, home: Path, seed: int) -> World:
+def prepare(dataset: Path, home: Path, seed: int, flipped: float) -> World:
     """The world of a seed, made where it is missing."""
-    world = World(home / f"{dataset.name}-{seed}", seed)
+    suffix = f"-flipped-{flipped:g}" if flipped else ""
+    world = World(home / f"{dataset.name}-{seed}{suffix}", seed, flipped)
     if (world.folder / "roles.json").exists():
         return world
     shutil.rmtree(world.folder, ignore_errors=True)
@@ -142,6 +155,8 @@ def _write_pairs(store: Store, world: World, data: Evidence, roles: dict[str, st
     mined: list[tuple[int, str, int, str, float, str]] = []
     confirmed_of: list[int] = []
     wrong: list[bool] = []
+    flips: list[str] = []
+    random = np.random.default_rng([world.seed, 1])
     strength = plain_score(data.evidence)
     for row, low, high in _groups(data):
         listing = found[int(data.listing_ids[row])]
@@ -150,15 +165,20 @@ def _write_pairs(store: Store, world: World, data: Evidence, roles: dict[str, st
         # An answer that is no candidate would be found by search; it brings no rejected ones.
         if roles[listing.external_id] != "train" or not right:
             continue
-        confirmed = int(data.item[order[right[0]]])
-        role = role_of(confirmed, world.seed)
-        shown = data.item[order[: right[0]][-REJECTED:]].tolist()
+        place = right[0]
+        if random.random() < world.flipped and len(right) < len(order):
+            place = next(n for n in range(len(order)) if n not in right)
+        confirmed = int(data.item[order[place]])
+        role = role_of(confirmed, world.seed, VALIDATION)
+        if place != right[0] and role == "train":
+            flips.append(str(listing.id))
+        shown = data.item[order[:place][-REJECTED:]].tolist()
         for item, verdict in [(confirmed, "match"), *((item, "none") for item in shown)]:
-            if role_of(int(item), world.seed) == role:
+            if role_of(int(item), world.seed, VALIDATION) == role:
                 rows.append((listing.id, text(listing), int(item), verdict, 1.0, role))
-        for pair in order[right[0] + 1 : SHOWN]:
+        for pair in order[place + 1 : SHOWN]:
             item = int(data.item[pair])
-            if role_of(item, world.seed) == role:
+            if role_of(item, world.seed, VALIDATION) == role:
                 mined.append((listing.id, text(listing), item, "mined", 1.0, role))
                 confirmed_of.append(confirmed)
                 wrong.append(not data.right[pair])
@@ -176,6 +196,7 @@ def _write_pairs(store: Store, world: World, data: Evidence, roles: dict[str, st
     others = np.random.default_rng(world.seed).permutation(sorted(items))[:SAMPLE].tolist()
     taught = sorted(named | set(others))
     table = pl.DataFrame({"item_id": taught, "item_text": [items[i] for i in taught]})
+    (world.folder / "flips.json").write_text(json.dumps(flips))
     write_job(
         world.job,
         TrainingJob(run_id="ablation", recipe="infonce", seed=world.seed),
@@ -227,6 +248,13 @@ def train(world: World, variant: str, overrides: dict[str, Any]) -> Path:
     return folder / "artefact"
 
 
+def rechecked(world: World, run: Path) -> dict[str, float]:
+    """How many of the first pairs to check again were flipped, beside how many of all were."""
+    noted = pl.read_parquet(run / DYNAMICS)
+    flipped = noted["listing_id"].is_in(list(world.flips()))
+    return {"first": float(flipped[:RECHECKED].mean()), "all": float(flipped.mean())}
+
+
 def measure(world: World, gold: dict[str, set[str]], encoder: Path | None) -> dict[str, dict[str, float]]:
     """Similarity alone and behind the matcher, on the held-out listings; without an encoder, untrained."""
     roles = world.roles()
@@ -269,6 +297,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, required=True, help="where worlds and results are kept")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--variants", default=",".join(["untrained", *VARIANTS, *PEERS]))
+    parser.add_argument("--flipped", type=float, default=0.0, help="share of wrong confirmations")
     parser.add_argument("--keep", action="store_true", help="keep the encoders")
     arguments = parser.parse_args()
     if not (arguments.dataset / "matches.csv").exists():
@@ -281,13 +310,16 @@ def main() -> int:
         return 2
     found: dict[str, list[dict[str, dict[str, float]]]] = {}
     for seed in range(arguments.seeds):
-        world = prepare(arguments.dataset, arguments.home, seed)
+        world = prepare(arguments.dataset, arguments.home, seed, arguments.flipped)
         _, _, gold = deal(arguments.dataset, seed)
         for name in names:
             kept = world.folder / f"{name.replace(' ', '_')}.json"
             if not kept.exists():
                 encoder = None if name == "untrained" else train(world, name, VARIANTS.get(name, {}))
-                kept.write_text(json.dumps(measure(world, gold, encoder)))
+                figures = measure(world, gold, encoder)
+                if world.flipped and encoder is not None and name not in PEERS:
+                    figures["recheck"] = rechecked(world, encoder.parent)
+                kept.write_text(json.dumps(figures))
                 if encoder is not None and not arguments.keep:
                     shutil.rmtree(encoder.parent)
             found.setdefault(name, []).append(json.loads(kept.read_text()))
@@ -313,6 +345,11 @@ def table(found: dict[str, list[dict[str, dict[str, float]]]]) -> Iterator[str]:
                     cell += f" ({np.mean([v - one[way][METRICS[n]] for v, one in pairs]):+.3f})"
                 cells.append(cell)
             yield f"| {way} | {name} | " + " | ".join(cells) + f" | {len(seeds)} |"
+    for name, seeds in found.items():
+        if all("recheck" in one for one in seeds):
+            first, every = (np.mean([one["recheck"][part] for one in seeds]) for part in ("first", "all"))
+            yield ""
+            yield f"{name}: to check again, {first:.0%} of the first {RECHECKED} flipped, of all {every:.0%}"
 
 
 if __name__ == "__main__":
