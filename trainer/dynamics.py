@@ -9,12 +9,10 @@ import polars as pl
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.contracts.training import DYNAMICS
 from trainer import checkpoints
 from trainer.data import PairSet
 from trainer.losses.batch import PairBatch, hardest_negatives, target_similarity
-
-#: Of a run folder; columns ``listing_id``, ``item_id``, ``margin``, ``times``.
-DYNAMICS = "dynamics.parquet"
 
 
 class PairDynamics:

@@ -7,7 +7,7 @@ A training run is a folder::
     items.parquet   ITEM_COLUMNS
     start/          sentence-transformers folder to start from
     events.jsonl    one TrainingEvent a line (also on standard output)
-    dynamics.parquet  how each confirmed pair fared while training
+    dynamics.parquet  how each confirmed pair fared while training: see DYNAMICS
     logs/           the same numbers for TensorBoard, where it is installed
     checkpoints/    to resume from
     encoder/        the trained sentence-transformers folder
@@ -41,6 +41,8 @@ ENCODER_FILES = (
 
 #: What a run is made of, beside its job and ``start/``.
 INPUT_FILES = ("pairs.parquet", "items.parquet")
+#: How each confirmed pair fared: ``listing_id``, ``item_id``, ``margin`` (mean over the run), ``times``.
+DYNAMICS = "dynamics.parquet"
 #: The folders a finished run leaves.
 RESULT_FOLDERS = ("encoder", "artefact")
 #: Number format of the trainer's matrix products.

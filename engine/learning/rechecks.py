@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from engine.contracts import Decision, Verdict
+from engine.contracts.training import DYNAMICS
 from engine.errors import InputError
 
 if TYPE_CHECKING:
     from engine.store import UnitOfWork
-
-#: Left by the trainer in a run folder.
-DYNAMICS = "dynamics.parquet"
 
 
 def suspicious(uow: UnitOfWork, run_folder: Path, *, trained_at: str) -> list[Decision]:

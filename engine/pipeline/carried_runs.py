@@ -17,6 +17,7 @@ from typing import IO, Protocol
 from pydantic import ValidationError
 
 from engine.contracts.training import (
+    DYNAMICS,
     ENCODER_FILES,
     INPUT_FILES,
     RESULT_FOLDERS,
@@ -139,15 +140,20 @@ class CarriedResult:
                 if found != sha256:
                     raise InputError(f"{name} in {self.source} is not as the trainer wrote it; copy it again")
             with _writing(run_folder):
-                if EVENTS in self.files.sizes:
-                    self._copy(EVENTS, aside / EVENTS)
+                for name in (EVENTS, DYNAMICS):
+                    if name in self.files.sizes:
+                        self._copy(name, aside / name)
                 (aside / RESULT).write_bytes(self.text)
                 _sync_all(aside)
                 _remove(run_folder / RESULT)
                 for name in RESULT_FOLDERS:
                     _remove(run_folder / name)
                     (aside / name).rename(run_folder / name)
-                for name in (EVENTS, RESULT):  # with the result the run is finished, so it comes last
+                for name in (
+                    EVENTS,
+                    DYNAMICS,
+                    RESULT,
+                ):  # with the result the run is finished, so it comes last
                     if (aside / name).exists():
                         (aside / name).replace(run_folder / name)
                 _sync(run_folder)

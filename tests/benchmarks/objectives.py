@@ -36,11 +36,10 @@ from engine.automation.ranking import group_starts, plain_score
 from engine.backends.base_encoder import base_model_folder
 from engine.contracts import RecordKind
 from engine.contracts.selective import area_under_risk_coverage, coverage_at
-from engine.contracts.training import TrainingJob
+from engine.contracts.training import DYNAMICS, TrainingJob
 from engine.learning.families import role_of
 from engine.learning.mining import duplicate_guard
 from engine.learning.pairs import write_job
-from engine.learning.rechecks import DYNAMICS
 from engine.pipeline.release_files import ENCODER_FOLDER
 from engine.pipeline.release_shelf import ReleaseShelf
 from engine.pipeline.search_side import TextRecipe

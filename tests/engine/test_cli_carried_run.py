@@ -111,7 +111,13 @@ def test_that_the_result_becomes_the_challenger(shop: Path, result: Path, alcove
     assert document["release"]["training_run"] == "t0001"
     assert not document["release"]["champion"]
     own = shop / "runs" / "t0001"
-    for name in ("artefact/encoder.onnx", "encoder/model.safetensors", "result.json", "events.jsonl"):
+    for name in (
+        "artefact/encoder.onnx",
+        "encoder/model.safetensors",
+        "result.json",
+        "events.jsonl",
+        "dynamics.parquet",
+    ):
         assert (own / name).read_bytes() == (result / name).read_bytes()
     assert not checkpoint.parent.exists()
     alcove("promote", shop, document["release"]["release"], "--force")

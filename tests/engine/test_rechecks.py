@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from engine.contracts import QueueOrder, RouteReason, RunState, Verdict
+from engine.contracts.training import DYNAMICS
 from engine.errors import InputError
-from engine.learning.rechecks import DYNAMICS
 from engine.workspace import Workspace
 from tests.loop import FEED, certified_workspace
 

@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 import torch
 
+from engine.contracts.training import DYNAMICS
 from trainer.data import JudgedListing, PairSet
-from trainer.dynamics import DYNAMICS, PairDynamics
+from trainer.dynamics import PairDynamics
 from trainer.losses.batch import Cell, PairBatch, make_batch
 
 
