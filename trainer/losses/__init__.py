@@ -23,6 +23,7 @@ from trainer.losses.prime import PrimeMargin
 from trainer.losses.prototypes import ItemPrototypes
 from trainer.losses.query_label import QueryLabel
 from trainer.losses.soft_targets import SoftTargets
+from trainer.losses.standalone import StandaloneLoss
 from trainer.losses.threshold_margin import ThresholdConsistentMargin
 from trainer.losses.triplet import NgameTriplet
 
@@ -40,6 +41,7 @@ __all__ = [
     "PrimeMargin",
     "QueryLabel",
     "SoftTargets",
+    "StandaloneLoss",
     "ThresholdConsistentMargin",
     "TrainingObjective",
     "compose",
