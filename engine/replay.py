@@ -80,6 +80,10 @@ def replay(dataset: Path, settings: ReplaySettings, on_event: OnEvent | None = N
         InputError: the folder lacks ``catalogue.csv``, ``queries.csv`` or ``matches.csv``.
     """
     listen = on_event or (lambda event: None)
+    if settings.policy == QueueOrder.RECHECK:
+        raise InputError(
+            "a replay starts without decisions, so there is nothing to check again: choose another policy"
+        )
     queries, gold = read_dataset(dataset)
     rounds: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="alcove-replay-") as folder:

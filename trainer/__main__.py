@@ -1,5 +1,7 @@
 """``python -m trainer JOB_DIR``: run a training job; events on standard output, chatter on standard error.
 
+``torchrun --nproc_per_node N -m trainer JOB_DIR`` runs it on N GPUs of a machine; the first process speaks.
+
 Exit codes: 0 finished or cancelled, 1 environment error, 2 wrong input, 3 bug. SIGTERM, SIGINT or a
 file ``cancel`` in the folder stop the run after the step under way, with a checkpoint to resume from.
 """
@@ -13,13 +15,14 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Literal
 
 from engine.contracts.training import TrainingFailed
-from engine.errors import EngineError, EnvironmentError_, InputError, TrainerMissingError
+from engine.errors import InputError, TrainerMissingError
 from trainer.config import resolve_recipe
 from trainer.data import read_job
-from trainer.events import EventWriter, claim_standard_output
+from trainer.events import EventWriter, NoEvents, claim_standard_output
+from trainer.failures import Kind, classify
+from trainer.launch import ALONE, Place, claim_place
 
 #: Set before any library that reads them is imported: nothing here may reach for a network.
 OFFLINE = {
@@ -35,7 +38,6 @@ OFFLINE = {
 
 logger = logging.getLogger("trainer")
 
-Kind = Literal["input", "environment", "bug"]
 EXIT_CODES: dict[Kind, int] = {"environment": 1, "input": 2, "bug": 3}
 
 
@@ -76,18 +78,24 @@ def main(arguments: list[str]) -> int:
         print(failure.model_dump_json(), file=stream, flush=True)
         print(failure.message, file=sys.stderr)
         return EXIT_CODES["input"]
+    try:
+        place = claim_place(os.environ)
+    except InputError as error:
+        print(error.message, file=sys.stderr)
+        return EXIT_CODES["input"]
     stop = StopRequest(job_folder)
     stop.listen()
     os.environ.update(OFFLINE)
     logging.basicConfig(
-        filename=job_folder / "trainer.log",
+        filename=job_folder / (f"trainer-{place.rank}.log" if place.rank else "trainer.log"),
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    return run(job_folder, EventWriter(job_folder, stream), stop)
+    emit = EventWriter(job_folder, stream) if place.rank == 0 else NoEvents()
+    return run(job_folder, emit, stop, place)
 
 
-def run(job_folder: Path, emit: EventWriter, stop: StopRequest) -> int:
+def run(job_folder: Path, emit: EventWriter | NoEvents, stop: StopRequest, place: Place = ALONE) -> int:
     """Run the job of a folder to its end; every error becomes one event. Returns the exit code."""
     try:
         # A wrong job is refused before torch is loaded, which takes seconds.
@@ -99,7 +107,7 @@ def run(job_folder: Path, emit: EventWriter, stop: StopRequest) -> int:
             raise TrainerMissingError(
                 f"Training needs torch and sentence-transformers ({error}); install alcove[trainer]."
             ) from error
-        train(job_folder, emit=emit, cancelled=stop)
+        train(job_folder, emit=emit, cancelled=stop, place=place)
         if stop():
             stop.done()
         return 0
@@ -111,23 +119,6 @@ def run(job_folder: Path, emit: EventWriter, stop: StopRequest) -> int:
         return EXIT_CODES[kind]
     finally:
         emit.close()
-
-
-def classify(error: Exception) -> tuple[Kind, str]:
-    """Whose fault an error is, and the one line to show for it."""
-    if isinstance(error, InputError):
-        return "input", error.message
-    if isinstance(error, EnvironmentError_):
-        return "environment", error.message
-    text = " ".join(str(error).split())
-    lowered = text.lower()
-    if isinstance(error, MemoryError) or "out of memory" in lowered or "can't allocate memory" in lowered:
-        return "environment", "There is not enough memory for this recipe; lower batch_size or max_tokens."
-    if isinstance(error, OSError) or "no space left" in lowered or "os error" in lowered:
-        return "environment", f"The run folder cannot be read or written: {text}"
-    if isinstance(error, EngineError):
-        return "bug", error.message
-    return "bug", f"The trainer broke down: {type(error).__name__}: {text}; see trainer.log."
 
 
 if __name__ == "__main__":

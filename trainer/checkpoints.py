@@ -85,6 +85,12 @@ def newest_checkpoint(folder: Path, fingerprint: str) -> Path | None:
     return None
 
 
+def newest_step(folder: Path, fingerprint: str) -> int:
+    """The step of :func:`newest_checkpoint`, or 0."""
+    newest = newest_checkpoint(folder, fingerprint)
+    return 0 if newest is None else int(newest.name.removeprefix(PREFIX))
+
+
 def read_tensors(checkpoint: Path, name: str) -> dict[str, Tensor]:
     """One group of tensors of a checkpoint, on the CPU."""
     try:
@@ -116,7 +122,7 @@ def clear_leftovers(folder: Path) -> None:
 def replace_folder(aside: Path, final: Path) -> None:
     """Sync every file of ``aside`` and rename it to ``final``, which it replaces."""
     for path in (*aside.rglob("*"), aside):
-        _sync(path)
+        sync(path)
     if final.exists():
         old = final.with_name(f"writing-old-{final.name}-{os.getpid()}")
         final.rename(old)
@@ -124,7 +130,7 @@ def replace_folder(aside: Path, final: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     else:
         aside.rename(final)
-    _sync(final.parent)
+    sync(final.parent)
 
 
 def random_state() -> tuple[dict[str, Tensor], list[Any]]:
@@ -135,13 +141,28 @@ def random_state() -> tuple[dict[str, Tensor], list[Any]]:
     return tensors, list(random.getstate())
 
 
-def restore_random_state(tensors: Mapping[str, Tensor], python: Sequence[Any]) -> None:
-    """Put back the generators of :func:`random_state`."""
+def restore_random_state(tensors: Mapping[str, Tensor], python: Sequence[Any], rank: int = 0) -> None:
+    """Put back the generators of :func:`random_state`, of the process with this rank.
+
+    A rank that the run did not have before keeps the generators it was started with.
+    """
     version, internal, gauss = python
     random.setstate((version, tuple(internal), gauss))
-    torch.random.set_rng_state(tensors["cpu"])
+    names = {name: generator_name(name, rank) for name in ("cpu", "cuda")}
+    restore_generators({name: tensors[own] for name, own in names.items() if own in tensors})
+
+
+def restore_generators(tensors: Mapping[str, Tensor]) -> None:
+    """Put back torch's generators, of those that there are on this machine."""
+    if "cpu" in tensors:
+        torch.random.set_rng_state(tensors["cpu"])
     if "cuda" in tensors and torch.cuda.is_available():
         torch.cuda.random.set_rng_state(tensors["cuda"])
+
+
+def generator_name(name: str, rank: int) -> str:
+    """The name under which a checkpoint holds a generator of a process."""
+    return f"{name}.{rank}" if rank else name
 
 
 def split_optimizer_state(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -188,7 +209,7 @@ def _own(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", copy=True).contiguous()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Force a file or folder to disk; folders cannot be synced on Windows."""
     if path.is_dir() and os.name == "nt":
         return

@@ -66,10 +66,16 @@ class Recipe(BaseModel):
         weight_decay: of AdamW.
         max_grad_norm: gradients are scaled down to this norm.
         max_tokens: longer texts are cut while training.
+        cache_rows: texts whose activations fit in memory; larger batches cache their gradients and run
+            in parts. None: found out from the memory that is free.
         hard_negatives: rejected candidates that join a batch per listing.
+        mined_negatives: candidates that nobody judged and that the duplicate guard kept may join too, after
+            the rejected ones.
         unmatched_listings: listings that matched nothing join with their rejected candidates.
         look_alike: batches are made of clusters of listings that look alike.
         cluster_size: listings of a cluster; a batch concatenates several.
+        cluster_growth: clusters grow by this factor whenever they are made anew, up to a batch.
+        inverse_propensity: how much rarer items of a listing are preferred to popular ones, 0 to 1.
         refresh_epochs: clusters are made anew with the current encoder after so many epochs.
         validation_items: items searched in validation at most (all that pairs name, then a sample).
         evaluate_steps: validate after an epoch when so many steps have passed (and always at the end).
@@ -110,10 +116,14 @@ class Recipe(BaseModel):
     weight_decay: float = Field(default=0.01, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     max_tokens: int = Field(default=64, ge=8)
+    cache_rows: int | None = Field(default=None, ge=1)
     hard_negatives: int = Field(default=1, ge=0)
+    mined_negatives: bool = False
     unmatched_listings: bool = True
     look_alike: bool = True
     cluster_size: int = Field(default=8, ge=2)
+    cluster_growth: float = Field(default=1.0, ge=1, le=4)
+    inverse_propensity: float = Field(default=0.0, ge=0, le=1)
     refresh_epochs: int = Field(default=1, ge=1)
     validation_items: int = Field(default=4000, ge=1)
     evaluate_steps: int = Field(default=40, ge=1)

@@ -13,7 +13,7 @@ import polars as pl
 from engine.contracts.training import ITEM_COLUMNS, PAIR_COLUMNS, TrainingJob
 from engine.errors import InputError
 
-VERDICTS = ("match", "variant", "none")
+VERDICTS = ("match", "variant", "none", "mined")
 ROLES = ("train", "validation")
 
 
@@ -27,6 +27,8 @@ class JudgedListing:
         variants: items that are another version of it.
         rejected: candidates shown and turned down, in the order of the file.
         weight: by match; a listing without a match has one weight under the key None.
+        mined: candidates that nobody judged and that are very probably wrong.
+        listing_id: as in the file.
     """
 
     text: str
@@ -34,6 +36,8 @@ class JudgedListing:
     variants: tuple[int, ...]
     rejected: tuple[int, ...]
     weight: dict[int | None, float]
+    mined: tuple[int, ...] = ()
+    listing_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class PairSet:
         validation: listings of role validation.
         same_text: for each item the number of the first item with the same text: to an encoder they
             are one.
+        item_ids: of the items, as in the file.
         notices: what was left out and why, one line each.
         fingerprint: hash of the two tables.
     """
@@ -54,6 +59,7 @@ class PairSet:
     train: tuple[JudgedListing, ...]
     validation: tuple[JudgedListing, ...]
     same_text: tuple[int, ...]
+    item_ids: tuple[str, ...] = field(default=())
     notices: tuple[str, ...] = field(default=())
     fingerprint: str = ""
 
@@ -118,7 +124,13 @@ def read_pairs(job_folder: Path) -> PairSet:
     if not any(listing.matches for listing in train):
         raise InputError("pairs.parquet holds no confirmed pair with role train; confirm some matches first.")
     return PairSet(
-        item_texts, train, validation, same_text, tuple(notices), fingerprint=_fingerprint(pairs, items)
+        item_texts,
+        train,
+        validation,
+        same_text,
+        tuple(items["item_id"].to_list()),
+        tuple(notices),
+        fingerprint=_fingerprint(pairs, items),
     )
 
 
@@ -179,7 +191,13 @@ def _listings(pairs: pl.DataFrame, number: dict[str, int]) -> tuple[JudgedListin
         matches = tuple(by_verdict["match"])
         variants = tuple(item for item in by_verdict["variant"] if item not in matches)
         rejected = tuple(item for item in by_verdict["none"] if item not in matches + variants)
-        found.append(JudgedListing(text[listing_id], matches, variants, rejected, weight[listing_id]))
+        known = matches + variants + rejected
+        mined = tuple(item for item in by_verdict["mined"] if item not in known)
+        found.append(
+            JudgedListing(
+                text[listing_id], matches, variants, rejected, weight[listing_id], mined, listing_id
+            )
+        )
     return tuple(found)
 
 

@@ -14,6 +14,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from engine.errors import InputError
+from trainer.ranks import Ranks
 
 Vectors = NDArray[np.float32]
 
@@ -60,6 +61,7 @@ def encode(
     tokens: TokenTable,
     *,
     batch_rows: int = 128,
+    half: torch.dtype | None = None,
     between: Callable[[], None] | None = None,
 ) -> Vectors:
     """Unit vectors float32 [n, d] of a whole table; no dropout, no gradient, no random number drawn.
@@ -68,6 +70,7 @@ def encode(
         model: left in evaluation mode; a training step sets its own mode.
         tokens: the texts.
         batch_rows: texts of similar length per pass.
+        half: dtype of autocast; None computes in fp32.
         between: called before every pass; may raise to stop.
 
     Raises:
@@ -76,8 +79,7 @@ def encode(
     model.eval()
     order = np.argsort(tokens.lengths(), kind="stable")
     found: Vectors | None = None
-    bf16 = model.device.type == "cuda" and torch.cuda.is_bf16_supported()
-    with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
+    with torch.inference_mode(), torch.autocast(model.device.type, half, enabled=half is not None):
         for start in range(0, len(order), batch_rows):
             if between is not None:
                 between()
@@ -97,3 +99,18 @@ def encode(
             "The encoder gives vectors that are no numbers; lower learning_rate and train again."
         )
     return found
+
+
+def encode_together(
+    ranks: Ranks,
+    model: SentenceTransformer,
+    tokens: TokenTable,
+    *,
+    half: torch.dtype | None = None,
+    between: Callable[[], None] | None = None,
+) -> Vectors:
+    """:func:`encode` with the texts shared among the ranks; every rank gets the same bits of all vectors."""
+    own = ranks.share(len(tokens)).tolist()
+    # A rank without texts encodes one all the same, to know how long a vector is.
+    vectors = encode(model, tokens.subset(own or [0]), half=half, between=between)[: len(own)]
+    return ranks.gather(torch.from_numpy(vectors), len(tokens)).numpy()

@@ -14,13 +14,18 @@ from sentence_transformers.sentence_transformer.training_args import SentenceTra
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import PrinterCallback
 
+from engine.contracts.training import TrainingNotice
+from engine.errors import EnvironmentError_
 from trainer import checkpoints
 from trainer.config import Recipe
 from trainer.data import PairSet
+from trainer.devices import ComputeDevice
+from trainer.dynamics import PairDynamics
 from trainer.embedding import TokenTable
+from trainer.failures import is_out_of_memory
 from trainer.losses import TrainingObjective
 from trainer.mining import HardNegatives, KnownPairs
-from trainer.run_callback import RunCallback
+from trainer.run_callback import Emit, RunCallback
 from trainer.sampling import LookAlikeBatches
 
 
@@ -38,7 +43,7 @@ class TrainingRows:
         self._listing_tokens = listings
         self._item_tokens = items
         self._known = KnownPairs(pairs)
-        self._hard = HardNegatives(pairs.train, recipe.hard_negatives)
+        self._hard = HardNegatives(pairs.train, recipe.hard_negatives, mined=recipe.mined_negatives)
         self.rows: list[tuple[int, int | None]] = []
         self.rows_of: list[list[int]] = []
         self.listings: list[int] = []
@@ -52,6 +57,10 @@ class TrainingRows:
             self.listings.append(number)
             self.rows_of.append(list(range(len(self.rows), len(self.rows) + len(choices))))
             self.rows.extend((number, item) for item in choices)
+
+    def longest_text(self) -> int:
+        """Tokens of the longest listing or item."""
+        return int(max(self._listing_tokens.lengths().max(), self._item_tokens.lengths().max()))
 
     def dataset(self) -> Dataset:
         """Row numbers as a dataset; everything else is looked up when a batch is made."""
@@ -78,6 +87,7 @@ class TrainingRows:
             "label": {
                 "cells": torch.from_numpy(self._known.cells(listings, items, targets)),
                 "weight": torch.tensor(weights, dtype=torch.float32),
+                "row": torch.tensor([feature["row"] for feature in features]),
             },
         }
 
@@ -87,6 +97,9 @@ class EncoderTrainer(SentenceTransformerTrainer):
 
     Upstream checkpoints hold the encoder but not the heads of the loss nor the sampler, are written in
     place, and pickle their arguments; a killed run could neither trust nor continue them.
+
+    Of the processes of a run upstream knows nothing: each makes the same batches, the objective takes
+    its share of every batch, and gradients are joined after each step (:mod:`trainer.ranks`).
     """
 
     def __init__(
@@ -101,11 +114,16 @@ class EncoderTrainer(SentenceTransformerTrainer):
         fingerprint: str,
         head_learning_rate: float,
         callback: RunCallback,
+        emit: Emit,
     ) -> None:
         self._sampler = sampler
+        self._emit = emit
+        self._ranks = objective.ranks
         self._checkpoint_folder = checkpoint_folder
         self._fingerprint = fingerprint
         self._head_learning_rate = head_learning_rate
+        self.dynamics = PairDynamics(len(rows.rows))
+        objective.watch = self.dynamics.note
         self._resuming: dict[str, Any] = {}
         self.optimizer: Any
         super().__init__(
@@ -152,21 +170,80 @@ class EncoderTrainer(SentenceTransformerTrainer):
             )
         return cast(torch.optim.Optimizer, self.optimizer)
 
+    def training_step(
+        self,
+        model: Any,  # noqa: ANN401
+        inputs: dict[str, Any],
+        num_items_in_batch: Any = None,  # noqa: ANN401
+    ) -> torch.Tensor:
+        """Forward and backward of one batch; where memory runs out, again with fewer texts at a time.
+
+        Raises:
+            EnvironmentError_: one text at a time is too much as well.
+        """
+        rows = sum(len(inputs[name]) for name in ("listing_input_ids", "item_input_ids"))
+        while True:
+            random_tensors, _ = checkpoints.random_state()
+            reported = {name: value.clone() for name, value in self.accum_loss_components["train"].items()}
+            short, loss = False, torch.zeros(())
+            try:
+                loss = super().training_step(model, dict(inputs), num_items_in_batch)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                short = True
+            if not self._ranks.any(short):
+                self._ranks.join_gradients(self.model.parameters(), self.loss.parts.parameters())
+                return loss
+            # Outside the handler, whose traceback holds on to the activations.
+            self.loss.zero_grad()
+            self.accum_loss_components["train"] = reported
+            checkpoints.restore_generators(random_tensors)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            self._lower_cache_rows(rows)
+
+    def _lower_cache_rows(self, rows: int) -> None:
+        """Halve what is run at once for the rest of the run."""
+        before = self.loss.rows_at_once(rows)
+        if before <= 1:
+            raise EnvironmentError_(
+                "There is not enough memory for this recipe, one text at a time either; "
+                "lower batch_size or max_tokens."
+            )
+        self.loss.cache_rows = before // 2
+        self._emit(
+            TrainingNotice(
+                message=f"Memory ran out at step {self.state.global_step + 1}, which is taken again "
+                f"with {before // 2} instead of {before} texts at a time (cache_rows)."
+            )
+        )
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401
-        optimizer, optimizer_values = checkpoints.split_optimizer_state(self.optimizer.state_dict())
         random_tensors, python_random = checkpoints.random_state()
+        random_tensors = {
+            checkpoints.generator_name(name, rank): state
+            for name, own in random_tensors.items()
+            for rank, state in enumerate(self._ranks.gather_states(own))
+        }
+        if not self._ranks.is_first:
+            return
+        optimizer, optimizer_values = checkpoints.split_optimizer_state(self.optimizer.state_dict())
+        scaler = self.accelerator.scaler
         running = {name: value.item() for name, value in self.accum_loss_components["train"].items()}
         checkpoints.write_checkpoint(
             self._checkpoint_folder,
             self.state.global_step,
             fingerprint=self._fingerprint,
             tensors={"weights": self.loss.state_dict(), "optimizer": optimizer, "random": random_tensors},
-            arrays=self._sampler.state(),
+            arrays=self._sampler.state() | self.dynamics.state(),
             documents={
                 "run": {
                     "optimizer": optimizer_values,
                     "schedule": self.lr_scheduler.state_dict(),
                     "random": python_random,
+                    "cache_rows": self.loss.cache_rows,
+                    "scaler": None if scaler is None else scaler.state_dict(),
                     "running_loss": self._tr_loss.item(),
                     "running_parts": running,
                     "last_logged": self._globalstep_last_logged,
@@ -179,8 +256,13 @@ class EncoderTrainer(SentenceTransformerTrainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ANN401
         checkpoint = Path(resume_from_checkpoint)
         self.loss.load_state_dict(checkpoints.read_tensors(checkpoint, "weights"))
-        self._sampler.restore(checkpoints.read_arrays(checkpoint))
+        arrays = checkpoints.read_arrays(checkpoint)
+        self._sampler.restore(arrays)
+        self.dynamics.restore(arrays)
         self._resuming = checkpoints.read_document(checkpoint, "run")
+        # Texts that are run together share their dropout, so that other chunks would be another run.
+        if "cache_rows" in self._resuming:
+            self.loss.cache_rows = self._resuming["cache_rows"]
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:
@@ -190,10 +272,15 @@ class EncoderTrainer(SentenceTransformerTrainer):
         self.optimizer.load_state_dict(checkpoints.join_optimizer_state(tensors, values))
         self.lr_scheduler.load_state_dict(self._resuming["schedule"])
 
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        state = self._resuming.get("scaler")
+        if state and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state)
+
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             tensors = checkpoints.read_tensors(Path(checkpoint), "random")
-            checkpoints.restore_random_state(tensors, self._resuming["random"])
+            checkpoints.restore_random_state(tensors, self._resuming["random"], self._ranks.rank)
 
     def restore_running_loss(self) -> None:
         """Go on with the mean loss since the last report, so that a resumed run reports the same numbers."""
@@ -209,7 +296,7 @@ class EncoderTrainer(SentenceTransformerTrainer):
 
 
 def training_arguments(
-    recipe: Recipe, *, folder: Path, epochs: int, seed: int, device: str, precision: str
+    recipe: Recipe, *, folder: Path, epochs: int, seed: int, device: ComputeDevice
 ) -> SentenceTransformerTrainingArguments:
     """The recipe in upstream's words; saving, logging and validation stay with the callback."""
     return SentenceTransformerTrainingArguments(
@@ -224,8 +311,9 @@ def training_arguments(
         max_grad_norm=recipe.max_grad_norm,
         seed=seed,
         data_seed=seed,
-        use_cpu=device == "cpu",
-        bf16=precision == "bf16",
+        use_cpu=device.kind == "cpu",
+        bf16=device.precision == "bf16",
+        fp16=device.precision == "fp16",
         save_strategy="no",
         eval_strategy="no",
         logging_strategy="no",
@@ -233,5 +321,5 @@ def training_arguments(
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,
-        dataloader_pin_memory=device == "cuda",
+        dataloader_pin_memory=device.kind == "cuda",
     )

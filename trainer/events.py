@@ -57,3 +57,13 @@ class EventWriter:
     def close(self) -> None:
         """Close the file; the stream belongs to the caller."""
         self._file.close()
+
+
+class NoEvents:
+    """What the further processes of a run say: the first one speaks for all."""
+
+    def __call__(self, event: TrainingEvent) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing to close."""

@@ -14,12 +14,15 @@ from trainer.losses.batch import Cell
 class HardNegatives:
     """Chooses the rejected candidates that join a batch beside their listing.
 
-    Variants come first: nothing is harder than the 64 GB version of a 128 GB phone. Where a listing
-    has more than ``count``, each epoch goes on where the last one ended.
+    Variants come first: nothing is harder than the 64 GB version of a 128 GB phone. Then what a reviewer
+    turned down, then, where ``mined``, what nobody judged. Where a listing has more than ``count``, each
+    epoch goes on where the last one ended.
     """
 
-    def __init__(self, listings: Sequence[JudgedListing], count: int) -> None:
-        self._pool = [listing.variants + listing.rejected for listing in listings]
+    def __init__(self, listings: Sequence[JudgedListing], count: int, *, mined: bool = False) -> None:
+        self._pool = [
+            listing.variants + listing.rejected + (listing.mined if mined else ()) for listing in listings
+        ]
         self._count = count
 
     def choose(self, listing: int, epoch: int) -> list[int]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,7 +16,6 @@ from sentence_transformers import SentenceTransformer
 from transformers import set_seed
 
 from engine.contracts.training import (
-    ENCODER_FILES,
     TrainingCancelled,
     TrainingEvaluated,
     TrainingExported,
@@ -24,16 +24,22 @@ from engine.contracts.training import (
     TrainingNotice,
     TrainingStarted,
 )
-from engine.errors import EnvironmentError_, InputError
+from engine.errors import InputError
 from trainer import checkpoints
 from trainer.averaging import average_with_start
 from trainer.config import Recipe, resolve_recipe
 from trainer.data import PairSet, read_job, read_pairs
-from trainer.embedding import TokenTable, Vectors, encode
+from trainer.devices import ComputeDevice, choose_device
+from trainer.embedding import TokenTable, Vectors, encode_together
 from trainer.encoder_trainer import EncoderTrainer, TrainingRows, training_arguments
+from trainer.launch import ALONE, Place
 from trainer.losses import compose
+from trainer.memory import BatchSize, fit_into_memory
+from trainer.ranks import Ranks, joined
+from trainer.results import already_done, write_encoder, write_result
 from trainer.run_callback import Emit, RunCallback
-from trainer.sampling import LookAlikeBatches
+from trainer.sampling import LookAlikeBatches, inverse_propensity
+from trainer.scalars import with_scalars
 from trainer.validation import Validation
 
 logger = logging.getLogger(__name__)
@@ -46,44 +52,72 @@ class Stopped(Exception):
     """Raised between passes of long work when the run was asked to stop."""
 
 
-def train(job_folder: Path, *, emit: Emit, cancelled: Callable[[], bool]) -> None:
+def train(job_folder: Path, *, emit: Emit, cancelled: Callable[[], bool], place: Place = ALONE) -> None:
     """Run the job of a folder to its end, or until it is cancelled; resumes from its checkpoints.
+
+    Args:
+        job_folder: of the run; all of its processes see the same.
+        emit: takes the events.
+        cancelled: whether somebody asked the run to stop.
+        place: of this process in the run; all of them call this.
 
     Raises:
         InputError: the job, its tables or its recipe are wrong.
         EnvironmentError_: the device is missing or too small.
         OSError: the disk cannot be written.
     """
-    began = time.monotonic()
-
-    # 1. The job, checked whole before anything heavy starts.
+    # The job, checked whole before anything heavy starts.
     job = read_job(job_folder)
     recipe = resolve_recipe(job.recipe, job.overrides)
-    device, precision = choose_device(job)
+    device = choose_device(job)
+    device.prepare()
     pairs = read_pairs(job_folder)
-    start = job_folder / "start"
-    fingerprint = run_fingerprint(job, recipe, pairs, start)
-    if _already_done(job_folder, fingerprint, emit):
+    fingerprint = run_fingerprint(job, recipe, pairs, job_folder / "start")
+    if already_done(job_folder, fingerprint, emit):
         return
+    run = Run(job_folder, job, recipe, device, pairs, fingerprint)
+    logs = with_scalars(job_folder / "logs", emit) if place.rank == 0 else nullcontext(emit)
+    with joined(place, device) as ranks, logs as emit_and_write:
+        run_job(run, ranks, emit=emit_and_write, cancelled=cancelled)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job, checked: what every step of it looks at."""
+
+    folder: Path
+    job: TrainingJob
+    recipe: Recipe
+    device: ComputeDevice
+    pairs: PairSet
+    fingerprint: str
+
+
+def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]) -> None:
+    """Train, top to bottom; every process of the run is in here at the same time."""
+    began = time.monotonic()
+    job, recipe, device, pairs = run.job, run.recipe, run.device, run.pairs
+    start = run.folder / "start"
 
     def stop_if_cancelled() -> None:
-        if cancelled():
+        # Where others wait for this process, requests are looked at after a step only, by all at once.
+        if ranks.size == 1 and cancelled():
             raise Stopped
 
-    # 2. Encoder and tokens.
+    # 1. Encoder and tokens.
     if job.threads is not None:
         torch.set_num_threads(max(job.threads, 1))
     set_seed(job.seed)
-    model, full_length = load_encoder(start, device, recipe.max_tokens)
+    model, full_length = load_encoder(start, device.kind, recipe.max_tokens)
     listing_tokens = TokenTable(model, [listing.text for listing in pairs.train])
     item_tokens = TokenTable(model, pairs.item_texts)
 
-    # 3. Batches of look-alikes.
+    # 2. Batches of look-alikes, the same in every process.
     rows = TrainingRows(pairs, recipe, listing_tokens, item_tokens)
     listings = listing_tokens.subset(rows.listings)
 
     def encode_listings() -> Vectors:
-        return encode(model, listings, between=stop_if_cancelled)
+        return encode_together(ranks, model, listings, half=device.half, between=stop_if_cancelled)
 
     sampler = LookAlikeBatches(
         rows.rows_of,
@@ -92,64 +126,71 @@ def train(job_folder: Path, *, emit: Emit, cancelled: Callable[[], bool]) -> Non
         encode=encode_listings if recipe.look_alike else None,
         cluster_size=recipe.cluster_size,
         refresh_epochs=recipe.refresh_epochs,
+        growth=recipe.cluster_growth,
+        chances=inverse_propensity([item for _, item in rows.rows], recipe.inverse_propensity),
     )
     rows.sampler = sampler
     epochs = recipe.epochs_for(len(sampler))
     total_steps = min(epochs * len(sampler), recipe.max_steps or epochs * len(sampler))
 
-    # 4. Objective and validation.
+    # 3. Objective, made to fit into memory, and validation.
     dimension = model.get_embedding_dimension()
     if dimension is None:
         raise InputError(f"{start} does not say how long its vectors are; it is no text encoder to train.")
-    chunk_rows = CPU_CHUNK_ROWS if device == "cpu" else None
-    objective = compose(recipe, model, dimension, chunk_rows=chunk_rows)
+    objective = compose(recipe, model, dimension, chunk_rows=CPU_CHUNK_ROWS if device.kind == "cpu" else None)
+    objective.ranks, objective.cache_rows = ranks, recipe.cache_rows
+    notices = [*pairs.notices, *fit_into_memory(model, objective, device, widest_batch(run, rows))]
     validation = Validation(model, pairs, most_items=recipe.validation_items, seed=job.seed)
 
     def validate(encoder: SentenceTransformer) -> dict[str, float]:
-        return validation(encoder, between=stop_if_cancelled)
+        return validation(encoder, half=device.half, between=stop_if_cancelled)
 
     callback = RunCallback(
         recipe,
         emit=emit,
-        cancelled=cancelled,
-        validate=validate if validation else None,
+        cancelled=lambda: ranks.any(cancelled()),
+        validate=validate if validation and ranks.is_first else None,
         steps_per_epoch=len(sampler),
     )
 
-    # 5. The loop, from the newest whole checkpoint of this very run.
-    folder = job_folder / "checkpoints"
-    checkpoints.clear_leftovers(folder)
-    checkpoints.clear_leftovers(job_folder)
-    checkpoint = checkpoints.newest_checkpoint(folder, fingerprint)
-    resumed_from = 0 if checkpoint is None else int(checkpoint.name.removeprefix(checkpoints.PREFIX))
+    # 4. The loop, from the newest whole checkpoint of this very run.
+    folder = run.folder / "checkpoints"
+    if ranks.is_first:
+        checkpoints.clear_leftovers(folder)
+        checkpoints.clear_leftovers(run.folder)
+    resumed_from = ranks.from_first(checkpoints.newest_step(folder, run.fingerprint))
+    checkpoint = checkpoints.checkpoint_path(folder, resumed_from) if resumed_from else None
+    if ranks.rank:  # heads are drawn alike, dropout is not
+        torch.manual_seed(job.seed + 1_000_003 * ranks.rank + resumed_from)
     trainer = EncoderTrainer(
         model=model,
-        arguments=training_arguments(
-            recipe, folder=folder, epochs=epochs, seed=job.seed, device=device, precision=precision
-        ),
+        arguments=training_arguments(recipe, folder=folder, epochs=epochs, seed=job.seed, device=device),
         objective=objective,
         rows=rows,
         sampler=sampler,
         checkpoint_folder=folder,
-        fingerprint=fingerprint,
+        fingerprint=run.fingerprint,
         head_learning_rate=recipe.head_learning_rate,
         callback=callback,
+        emit=emit,
     )
     emit(
         TrainingStarted(
             run_id=job.run_id,
-            device=device_name(device),
-            precision=precision,
+            device=device.name,
+            precision=device.precision,
+            tf32=device.tf32,
+            processes=ranks.size,
             pairs=pairs.pair_count,
             items=len(pairs.item_texts),
             total_steps=total_steps,
             resumed_from=resumed_from,
         )
     )
-    for notice in pairs.notices:
-        emit(TrainingNotice(message=notice))
     if not validation:
-        emit(TrainingNotice(message="No pair has role validation, so nothing is validated while training."))
+        notices.append("No pair has role validation, so nothing is validated while training.")
+    for notice in notices:
+        emit(TrainingNotice(message=notice))
     try:
         stop_if_cancelled()
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -157,13 +198,15 @@ def train(job_folder: Path, *, emit: Emit, cancelled: Callable[[], bool]) -> Non
         if callback.stopped:
             emit(TrainingCancelled(step=step))
             return
+        if not ranks.is_first:
+            return  # all have the same encoder by now
 
-        # 6. What came out, averaged with the start where the recipe asks for it.
+        # 5. What came out, averaged with the start where the recipe asks for it.
         metrics = callback.metrics
         if validation:
             metrics = validate(model)
             if recipe.average:
-                untrained, _ = load_encoder(start, device, recipe.max_tokens)
+                untrained, _ = load_encoder(start, device.kind, recipe.max_tokens)
                 share, metrics = average_with_start(
                     model, untrained.state_dict(), recipe.average, lambda: validate(model)
                 )
@@ -171,37 +214,25 @@ def train(job_folder: Path, *, emit: Emit, cancelled: Callable[[], bool]) -> Non
             emit(TrainingEvaluated(step=step, metrics=metrics))
         stop_if_cancelled()
     except Stopped:
-        newest = checkpoints.newest_checkpoint(folder, fingerprint)
-        step = 0 if newest is None else int(newest.name.removeprefix(checkpoints.PREFIX))
-        emit(TrainingCancelled(step=step))
+        emit(TrainingCancelled(step=checkpoints.newest_step(folder, run.fingerprint)))
         return
 
-    # 7. The encoder, the artefact to ship, and the end.
+    # 6. The encoder, the artefact to ship, and the end.
     model.max_seq_length = full_length
-    parity = write_encoder(model, job_folder)
+    parity = write_encoder(model, run.folder)
+    trainer.dynamics.write(run.folder, rows.rows, pairs)
     emit(TrainingExported(parity=parity))
     finished = TrainingFinished(step=step, seconds=time.monotonic() - began, metrics=metrics)
-    _write_result(job_folder, fingerprint, parity, finished)
+    write_result(run.folder, job, run.fingerprint, parity, finished)
     shutil.rmtree(folder, ignore_errors=True)
     emit(finished)
 
 
-def choose_device(job: TrainingJob) -> tuple[str, str]:
-    """Device (cpu, cuda) and precision (fp32, bf16) of a job.
-
-    Raises:
-        EnvironmentError_: the job insists on a GPU and there is none.
-    """
-    if job.device == "cuda" and not torch.cuda.is_available():
-        raise EnvironmentError_("No CUDA device can be used here; train with device auto or cpu.")
-    if job.device == "cpu" or not torch.cuda.is_available():
-        return "cpu", "fp32"
-    return "cuda", "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-
-
-def device_name(device: str) -> str:
-    """How to call the device in front of people."""
-    return torch.cuda.get_device_name() if device == "cuda" else "cpu"
+def widest_batch(run: Run, rows: TrainingRows) -> BatchSize:
+    """The most that one step of a run may look at."""
+    listings = min(run.recipe.batch_size, len(rows.rows_of))
+    items = min(listings * (1 + run.recipe.hard_negatives), len(run.pairs.item_texts))
+    return BatchSize(listings, items, rows.longest_text())
 
 
 def load_encoder(folder: Path, device: str, max_tokens: int) -> tuple[SentenceTransformer, int]:
@@ -229,49 +260,3 @@ def run_fingerprint(job: TrainingJob, recipe: Recipe, pairs: PairSet, start: Pat
     for path in sorted(start.rglob("*.safetensors")):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def write_encoder(model: SentenceTransformer, job_folder: Path) -> dict[str, float]:
-    """Write ``encoder/`` and export it to ``artefact/``; each appears whole or not at all.
-
-    Returns:
-        Parity of the exported variants with the torch module.
-    """
-    from trainer.export import export_encoder  # imports the ONNX exporter, which a cancelled run never needs
-
-    aside = job_folder / "writing-encoder"
-    shutil.rmtree(aside, ignore_errors=True)
-    model.save_pretrained(str(aside), create_model_card=False)
-    checkpoints.replace_folder(aside, job_folder / "encoder")
-    aside = job_folder / "writing-artefact"
-    shutil.rmtree(aside, ignore_errors=True)
-    parity = export_encoder(job_folder / "encoder", aside)
-    checkpoints.replace_folder(aside, job_folder / "artefact")
-    return parity
-
-
-def _write_result(
-    job_folder: Path, fingerprint: str, parity: dict[str, float], finished: TrainingFinished
-) -> None:
-    """Note that the run is done, so that starting it again does not train again."""
-    aside = job_folder / "writing-result.json"
-    document = {"fingerprint": fingerprint, "parity": parity, "finished": finished.model_dump()}
-    aside.write_text(json.dumps(document), encoding="utf-8")
-    aside.replace(job_folder / "result.json")
-
-
-def _already_done(job_folder: Path, fingerprint: str, emit: Emit) -> bool:
-    """Repeat the last events of a run that is done; False when there is (still) something to train."""
-    try:
-        document = json.loads((job_folder / "result.json").read_text(encoding="utf-8"))
-        finished = TrainingFinished.model_validate(document["finished"])
-        parity = {name: float(value) for name, value in document["parity"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
-    whole = all((job_folder / "artefact" / name).is_file() for name in ENCODER_FILES)
-    if document.get("fingerprint") != fingerprint or not whole:
-        return False
-    emit(TrainingNotice(message="This run is done already; nothing was trained again."))
-    emit(TrainingExported(parity=parity))
-    emit(finished)
-    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
@@ -48,11 +49,15 @@ class Validation:
         return len(self._listings) > 0
 
     def __call__(
-        self, model: SentenceTransformer, *, between: Callable[[], None] | None = None
+        self,
+        model: SentenceTransformer,
+        *,
+        half: torch.dtype | None = None,
+        between: Callable[[], None] | None = None,
     ) -> dict[str, float]:
         """``C@90``, ``C@95``, ``C@98``, ``aurc``, ``best_right`` (shares) and ``listings`` (a count)."""
-        items = encode(model, self._item_tokens, between=between)
-        listings = encode(model, self._listing_tokens, between=between)
+        items = encode(model, self._item_tokens, half=half, between=between)
+        listings = encode(model, self._listing_tokens, half=half, between=between)
         confidence, best = best_items(listings, items)
         found = self._items[best]
         right = np.array([item in known for item, known in zip(found.tolist(), self._right, strict=True)])

@@ -34,6 +34,7 @@ _REASONS = {
     RouteReason.DECIDED: "Answered before",
     RouteReason.SUSPENDED: "Its certificate is suspended",
     RouteReason.UNCONFIRMED: "Needs a second confirmation",
+    RouteReason.RECHECK: "Please check again",
 }
 _EXPLANATIONS = {
     RouteReason.BELOW_THRESHOLD: "The best candidate is not certain enough to be automated.",
@@ -51,6 +52,7 @@ _EXPLANATIONS = {
     RouteReason.UNCONFIRMED: (
         "One confirmation alone speaks for it, or answers to its text differ. One more answer settles it."
     ),
+    RouteReason.RECHECK: "Training found this answer hard to believe. Confirm it, or give another one.",
     RouteReason.DECIDED: "This listing has an answer. A new answer replaces it.",
 }
 

@@ -20,6 +20,7 @@ _ORDERS = (
     (QueueOrder.OLDEST, "Oldest first"),
     (QueueOrder.FAMILY, "Look-alikes together"),
     (QueueOrder.RANDOM, "At random"),
+    (QueueOrder.RECHECK, "Please check again"),
 )
 
 

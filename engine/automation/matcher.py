@@ -21,13 +21,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import ClassifierMixin
-from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from engine.automation.heads import Head
 from engine.automation.listing_evidence import head_evidence
 from engine.automation.matcher_graphs import head_graph, pair_graph
 from engine.automation.ranking import product_of_complements, strongest
@@ -42,8 +41,12 @@ LEAST_LISTINGS = 20
 LEAST_OF_EACH = 5
 TEACHING_CANDIDATES = 20
 _FOLDS = 5
-#: Inverse regularisation of the logistic regressions.
-_PAIR_C, _HEAD_C = 0.3, 0.1
+#: Inverse regularisation of the pair matcher.
+_PAIR_C = 0.3
+#: What a listing counts that the encoder was trained on: its similarity is better than that of new ones.
+SEEN_WEIGHT = 0.05
+#: With fewer unseen listings all count alike: more decisions are worth more than fair ones then.
+LEAST_UNSEEN = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class LearningSet:
     ``listing_row`` [pairs] ascends, ``evidence`` is [pairs, columns], ``positive`` marks the answer;
     ``text`` [listings, columns] and ``none`` [listings] (the reviewer said that no item matches) are
     in order of the distinct values of ``listing_row``. A listing may have neither: its answer was
-    found by search and is no candidate. ``seen`` [listings]: the encoder was trained on its pairs.
+    found by search and is no candidate. ``seen`` [listings] says which the encoder was trained on; None:
+    it was trained on none of them.
     """
 
     listing_row: Ints
@@ -73,9 +77,10 @@ class LearningSet:
 class FittedMatcher:
     """A matcher and what it said of listings it had not seen.
 
-    ``confidence`` and ``right`` are per judged listing, out of fold: the confidence of its best
-    candidate and whether that candidate was the answer; ``none_confidence`` and ``none_right`` the
-    same for "not in catalogue". They estimate precision without touching a certification label.
+    ``confidence`` and ``right`` are per judged listing that tells what new ones are like, out of fold: the
+    confidence of its best candidate and whether that candidate was the answer; ``none_confidence`` and
+    ``none_right`` the same for "not in catalogue". They estimate precision without touching a
+    certification label.
     """
 
     graphs: MatcherGraphs
@@ -101,6 +106,7 @@ def _fit(learning: LearningSet, seed: int) -> FittedMatcher | None:
     teaching = strongest(learning.listing_row, learning.evidence, TEACHING_CANDIDATES) | learning.positive
     if int((~learning.positive & teaching).sum()) < LEAST_OF_EACH:
         return None
+    weight, telling = _weights(learning)
 
     # Each listing is judged by a matcher that has not seen it. Folds go by listing.
     generator = np.random.default_rng(seed)
@@ -111,15 +117,19 @@ def _fit(learning: LearningSet, seed: int) -> FittedMatcher | None:
         train = (fold != k) & teaching
         if len(np.unique(learning.positive[train])) < 2:
             return None
-        model = _pair_model().fit(learning.evidence[train], learning.positive[train])
+        model = _fit_pairs(learning.evidence[train], learning.positive[train], weight[listing[train]])
         log_odds[fold == k] = model.decision_function(learning.evidence[fold == k])
-    pairs = _pair_model().fit(learning.evidence[teaching], learning.positive[teaching])
+    pairs = _fit_pairs(learning.evidence[teaching], learning.positive[teaching], weight[listing[teaching]])
 
     best, heads = head_evidence(learning.listing_row, learning.evidence, log_odds, learning.text)
     right = learning.positive[best]
     pair_confidence = np.asarray(1.0 / (1.0 + np.exp(-log_odds)), dtype=np.float32)
-    confidence_head, confidence = _fit_head(heads, right, generator)
-    none_head, none_confidence = _fit_head(heads, learning.none, generator)
+    confidence_head, confidence = _fit_head(heads, right, weight, generator)
+    none_head, none_confidence = _fit_head(heads, learning.none, weight, generator)
+    if confidence is None:
+        confidence = pair_confidence[best]
+    if none_confidence is None:
+        none_confidence = product_of_complements(pair_confidence, listing, learning.listings)
     return FittedMatcher(
         graphs=MatcherGraphs(
             pair=pair_graph(pairs, learning.evidence.shape[1]),
@@ -127,18 +137,30 @@ def _fit(learning: LearningSet, seed: int) -> FittedMatcher | None:
             none=head_graph(none_head, heads.shape[1]) if none_head is not None else None,
         ),
         kind="pairs" if confidence_head is None else "listwise",
-        confidence=pair_confidence[best] if confidence is None else confidence,
-        right=right,
-        none_confidence=product_of_complements(pair_confidence, listing, learning.listings)
-        if none_confidence is None
-        else none_confidence,
-        none_right=learning.none,
+        confidence=confidence[telling],
+        right=right[telling],
+        none_confidence=none_confidence[telling],
+        none_right=learning.none[telling],
     )
 
 
+def _weights(learning: LearningSet) -> tuple[Floats, Bools]:
+    """What each listing counts in fitting, and which of them tell what new listings are like; [listings]."""
+    weight, telling = np.ones(learning.listings, np.float32), np.ones(learning.listings, dtype=bool)
+    if learning.seen is not None and int((~learning.seen).sum()) >= LEAST_UNSEEN:
+        telling = ~learning.seen
+        weight[learning.seen] = SEEN_WEIGHT
+    return weight, telling
+
+
+def _fit_pairs(evidence: Floats, positive: Bools, weight: Floats) -> Pipeline:
+    counts = None if (weight == 1).all() else weight
+    return _pair_model().fit(evidence, positive, logisticregression__sample_weight=counts)
+
+
 def _fit_head(
-    heads: Floats, target: Bools, generator: np.random.Generator
-) -> tuple[ClassifierMixin | None, Floats | None]:
+    heads: Floats, target: Bools, weight: Floats, generator: np.random.Generator
+) -> tuple[Head | None, Floats | None]:
     """A head and its out-of-fold probabilities; None where one answer hardly occurs."""
     fold = generator.permutation(len(target)) % _FOLDS
     out = np.zeros(len(target), dtype=np.float32)
@@ -146,25 +168,9 @@ def _fit_head(
         train = fold != k
         if min(int(target[train].sum()), int((~target[train]).sum())) < LEAST_OF_EACH:
             return None, None
-        out[~train] = _head_model().fit(heads[train], target[train]).predict_proba(heads[~train])[:, 1]
-    return _head_model().fit(heads, target), out
+        out[~train] = Head.fit(heads[train], target[train], weight[train]).predict(heads[~train])
+    return Head.fit(heads, target, weight), out
 
 
 def _pair_model() -> Pipeline:
     return make_pipeline(StandardScaler(), LogisticRegression(C=_PAIR_C, max_iter=2000))
-
-
-def _head_model() -> VotingClassifier:
-    logistic = make_pipeline(StandardScaler(), LogisticRegression(C=_HEAD_C, max_iter=2000))
-    trees = HistGradientBoostingClassifier(
-        max_iter=150,
-        learning_rate=0.05,
-        max_leaf_nodes=8,
-        min_samples_leaf=15,
-        l2_regularization=3.0,
-        early_stopping=False,
-        random_state=0,
-    )
-    return VotingClassifier(
-        [("logistic", logistic), ("trees", trees)], voting="soft", flatten_transform=False
-    )

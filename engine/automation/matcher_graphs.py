@@ -9,8 +9,10 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from onnx import NodeProto
-    from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.pipeline import Pipeline
+
+    from engine.automation.heads import Head
 
 Floats = npt.NDArray[np.float32]
 
@@ -32,18 +34,18 @@ def pair_graph(model: Pipeline, columns: int) -> bytes:
     return bytes(graph.SerializeToString())
 
 
-def head_graph(model: VotingClassifier, columns: int) -> bytes:
+def head_graph(head: Head, columns: int) -> bytes:
     """Listing evidence [n, columns] to ``probabilities`` [n, 2] of no and yes.
 
     Written node by node: the converter at hand does not take boosted trees of current scikit-learn.
 
     Args:
-        model: fitted mean ("soft" vote) of a scaled logistic regression and boosted trees.
+        head: fitted.
         columns: of the input.
     """
     from onnx import TensorProto, helper, numpy_helper
 
-    scaled, trees = model.estimators_
+    scaled, trees = head.logistic, head.trees
     scaler, logistic = scaled.steps[0][1], scaled.steps[1][1]
     # The scaling is folded into the weights.
     weights = logistic.coef_[0] / scaler.scale_

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TypeAlias
 
 from engine.contracts import (
@@ -259,18 +260,27 @@ def comparison_document(comparison: Comparison) -> Document:
 def training_document(run: TrainingRun, release: ReleaseSummary, comparison: Comparison) -> Document:
     """``alcove train``: the run, the challenger it made, and how it compares."""
     return {
-        "training_run": {
-            "id": run.id,
-            "recipe": run.recipe,
-            "seed": run.seed,
-            "device": run.device,
-            "state": run.state.value,
-            "pairs": run.pairs,
-            "created_at": run.created_at,
-            "message": run.message,
-        },
+        "training_run": _run_document(run),
         "release": release_document(release),
         "comparison": comparison_document(comparison),
+    }
+
+
+def exported_run_document(run: TrainingRun, target: Path) -> Document:
+    """``alcove train --export-job``: the run that waits, and where it was written."""
+    return {"training_run": _run_document(run), "exported_to": str(target)}
+
+
+def _run_document(run: TrainingRun) -> Document:
+    return {
+        "id": run.id,
+        "recipe": run.recipe,
+        "seed": run.seed,
+        "device": run.device,
+        "state": run.state.value,
+        "pairs": run.pairs,
+        "created_at": run.created_at,
+        "message": run.message,
     }
 
 

@@ -28,6 +28,15 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class NumberFormat(StrEnum):
+    """In what the trainer computes."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
 def certify(
     ctx: typer.Context,
     workspace: WorkspaceArgument,
@@ -57,9 +66,20 @@ def train(
     workspace: WorkspaceArgument,
     recipe: Annotated[str | None, typer.Option(help="How to train; without it `default`.")] = None,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
+    number_format: Annotated[NumberFormat, typer.Option(help="What to compute in.")] = NumberFormat.AUTO,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the training run.")] = 0,
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="Carry on with a cancelled or failed training run.")
+    ] = None,
+    export_job: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER_OR_ZIP", help="Write the training run here, to train elsewhere; do not start it."
+        ),
+    ] = None,
+    import_result: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER_OR_ZIP", help="Take back a training run that finished elsewhere."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -68,11 +88,26 @@ def train(
     call = invocation(ctx)
     if resume is not None and recipe is not None:
         raise InputError("--resume carries on with the training run's own recipe; leave --recipe out")
+    if import_result is not None and (resume or recipe or export_job):
+        raise InputError("--import-result takes a finished training run back; give it alone")
+    if export_job is not None:
+        from engine.pipeline.carried_runs import check_target
+
+        check_target(export_job)  # before a training run is prepared for nothing
     with call.opened(workspace) as ws:
-        if resume is None:
-            run = ws.prepare_training(recipe=recipe or "default", device=device.value, seed=seed)
+        if import_result is not None:
+            run = ws.import_training(import_result)
+        elif resume is None:
+            run = ws.prepare_training(
+                recipe=recipe or "default", device=device.value, precision=number_format.value, seed=seed
+            )
         else:
             run = _run(ws, resume)
+        if export_job is not None:
+            run = ws.export_training(run.id, export_job)
+            document = documents.exported_run_document(run, export_job)
+            terminal.answer(document, _how_to_go_on(run, export_job))
+            return
         again = f"`alcove train {workspace} --resume {run.id}` carries on"
         if run.state is not RunState.FINISHED:
             call.kept = f"training run {run.id} is kept up to its last checkpoint; {again}"
@@ -90,6 +125,18 @@ def train(
     if not comparison.gate.passed:
         closing = f"Challenger {release.id} should not be promoted; the champion stays"
     terminal.answer(document, release_table(release), *comparison_tables(comparison), closing)
+
+
+def _how_to_go_on(run: TrainingRun, target: Path) -> str:
+    """What to do with a training run that was written for another machine."""
+    if target.suffix.lower() == ".zip":
+        there = f"unpack it there and run `python -m trainer {run.id}`"
+    else:
+        there = f"run `python -m trainer {target.name}` there"
+    return (
+        f"Training run {run.id} is in {target} and was not started; {there}, then take it back with "
+        "`alcove train WORKSPACE --import-result FOLDER_OR_ZIP`"
+    )
 
 
 def _run(workspace: Workspace, run_id: str) -> TrainingRun:

@@ -99,9 +99,9 @@ class Terminal:
                 _draw(bars, tasks, stage, done, total, detail)
             case Notice(message=message) | TrainingNotice(message=message):
                 self.note(message)
-            case TrainingStarted(device=device, pairs=pairs, resumed_from=step):
+            case TrainingStarted(device=device, precision=precision, pairs=pairs, resumed_from=step):
                 resumed = f", resumed at step {step:,}" if step else ""
-                self._say(bars, f"training on {device}, {pairs:,} pairs{resumed}")
+                self._say(bars, f"training on {device} in {precision}, {pairs:,} pairs{resumed}")
             case TrainingProgress(step=step, total_steps=total, loss=loss):
                 _draw(bars, tasks, "training", step, total, f"loss {loss:.4f}")
             case TrainingExported(parity=parity):

@@ -34,13 +34,17 @@ class Stream(StrEnum):
 
 
 class QueueOrder(StrEnum):
-    """Orders of the review queue."""
+    """Orders of the review queue.
+
+    ``recheck`` is of decided listings: those that training found hard to believe.
+    """
 
     GAIN = "gain"
     UNCERTAIN = "uncertain"
     OLDEST = "oldest"
     FAMILY = "family"
     RANDOM = "random"
+    RECHECK = "recheck"
 
 
 @dataclass(frozen=True, slots=True)

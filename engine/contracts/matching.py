@@ -35,6 +35,7 @@ class RouteReason(StrEnum):
     SNOOZED = "snoozed"
     SUSPENDED = "suspended"
     UNCONFIRMED = "unconfirmed"
+    RECHECK = "recheck"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,12 @@ A training run is a folder::
     items.parquet   ITEM_COLUMNS
     start/          sentence-transformers folder to start from
     events.jsonl    one TrainingEvent a line (also on standard output)
+    dynamics.parquet  how each confirmed pair fared while training
+    logs/           the same numbers for TensorBoard, where it is installed
     checkpoints/    to resume from
     encoder/        the trained sentence-transformers folder
     artefact/       the encoder to ship: see ENCODER_FILES
+    result.json     TrainingResult, written last
 
 The folder is all the trainer needs: it can be carried to another machine and back.
 """
@@ -20,7 +23,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-#: pairs.parquet. ``verdict`` is ``match``, ``variant`` or ``none`` (shown and turned down);
+#: pairs.parquet. ``verdict`` is ``match``, ``variant``, ``none`` (shown and turned down) or ``mined`` (a
+#: negative nobody judged);
 #: ``role`` is ``train`` or ``validation``; one row per (listing, item).
 PAIR_COLUMNS = ("listing_id", "listing_text", "item_id", "verdict", "weight", "role")
 #: items.parquet: every item a pair names and a sample of the catalogue around them.
@@ -34,6 +38,13 @@ ENCODER_FILES = (
     "tokenizer.json",
     "encoder.json",
 )
+
+#: What a run is made of, beside its job and ``start/``.
+INPUT_FILES = ("pairs.parquet", "items.parquet")
+#: The folders a finished run leaves.
+RESULT_FOLDERS = ("encoder", "artefact")
+#: Number format of the trainer's matrix products.
+NumberFormat = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 class _Message(BaseModel):
@@ -53,7 +64,10 @@ class EncoderInfo(_Message):
 
 
 class TrainingJob(_Message):
-    """``job.json``. ``start_release`` is the release whose encoder the run starts from."""
+    """``job.json``. ``start_release`` is the release whose encoder the run starts from.
+
+    ``precision`` is the number format of matrix products; ``auto`` takes what suits the device.
+    """
 
     format: Literal[1] = 1
     run_id: str
@@ -62,11 +76,15 @@ class TrainingJob(_Message):
     overrides: dict[str, Any] = Field(default_factory=dict)
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: NumberFormat = "auto"
     threads: int | None = None
 
 
 class TrainingStarted(_Message):
-    """The trainer has read its job. ``resumed_from`` is the step of the checkpoint, or 0."""
+    """The trainer has read its job. ``resumed_from`` is the step of the checkpoint, or 0.
+
+    ``tf32``: fp32 matrix products may round their inputs; ``processes`` share each batch.
+    """
 
     event: Literal["started"] = "started"
     run_id: str
@@ -76,6 +94,8 @@ class TrainingStarted(_Message):
     items: int
     total_steps: int
     resumed_from: int = 0
+    tf32: bool = False
+    processes: int = 1
 
 
 class TrainingProgress(_Message):
@@ -142,6 +162,21 @@ class TrainingFailed(_Message):
     event: Literal["failed"] = "failed"
     kind: Literal["input", "environment", "bug"]
     message: str
+
+
+class TrainingResult(_Message):
+    """``result.json``: the run is done, this came out of it, and of this it was made.
+
+    ``files`` holds the sha256 of every file of RESULT_FOLDERS by its path in the run folder; ``inputs``
+    that of INPUT_FILES and of the weights in ``start/``. Runs of older versions lack both, and ``job``.
+    """
+
+    fingerprint: str
+    parity: dict[str, float]
+    finished: TrainingFinished
+    job: TrainingJob | None = None
+    files: dict[str, str] = Field(default_factory=dict)
+    inputs: dict[str, str] = Field(default_factory=dict)
 
 
 TrainingEvent = Annotated[

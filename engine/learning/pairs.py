@@ -19,6 +19,7 @@ from engine.contracts import Decision, Record, Stream, Verdict
 from engine.contracts.training import ITEM_COLUMNS, PAIR_COLUMNS, TrainingJob
 from engine.errors import DiskFullError, EnvironmentError_, InputError
 from engine.learning.families import family_of, role_of
+from engine.learning.mining import duplicate_guard, unread
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 #: Items of the catalogue beside those that pairs name, as something to tell apart from.
 CATALOGUE_SAMPLE = 4000
-MATCH, VARIANT, NONE = "match", "variant", "none"
+MATCH, VARIANT, NONE, MINED = "match", "variant", "none", "mined"
 #: What a pair of the same texts is, where decisions differ: a confirmed match is not a counterexample.
 _STRENGTH = {MATCH: 2, VARIANT: 1, NONE: 0}
 
@@ -92,7 +93,8 @@ def build_pairs(
 
     One row per listing and item; listings with the same text count once. Roles go by family: a pair
     trains or validates with its listing's family, and a turned-down item whose own family plays the
-    other role is left out, so that no item is on both sides.
+    other role is left out, so that no item is on both sides. Mined negatives (``mining.py``) join the
+    confirmed matches.
 
     Args:
         uow: of the workspace.
@@ -102,7 +104,7 @@ def build_pairs(
         catalogue_sample: items to add to those that decisions showed.
 
     Returns:
-        ``pairs`` ordered by decision, ``items`` by number; both possibly empty.
+        ``pairs`` ordered by decision, mined ones last, ``items`` by number; both possibly empty.
     """
     import pyarrow as pa  # deferred: only training and export need it
 
@@ -120,6 +122,8 @@ def build_pairs(
                 kept[key] = pair
     named = {pair.item_id for pair in kept.values()} | {i for d in decisions for i in d.shown}
     items = _texts(uow.items.get_many, named | _sampled(uow, seed, catalogue_sample), text_of)
+    for key, pair in _mined(decisions, texts, items, kept, seed):
+        kept[key] = pair
     rows = list(kept.values())
     pairs = pa.table(
         [
@@ -138,6 +142,31 @@ def build_pairs(
         names=list(ITEM_COLUMNS),
     )
     return TrainingTables(pairs, catalogue)
+
+
+def _mined(
+    decisions: list[Decision],
+    texts: Mapping[int, str],
+    items: Mapping[int, str],
+    kept: Mapping[tuple[str, int], _Pair],
+    seed: int,
+) -> list[tuple[tuple[str, int], _Pair]]:
+    """Mined negatives of confirmed listings, by text and item, as far as the duplicate guard keeps them."""
+    found: dict[tuple[str, int], _Pair] = {}
+    confirmed: list[int] = []
+    for decision in decisions:
+        text = texts[decision.listing_id]
+        known = kept.get((text, decision.item_id or 0))
+        if known is None or known.verdict != MATCH:
+            continue
+        role = role_of(known.family, seed)
+        for item in unread(decision):
+            key = (text, item)
+            if key not in kept and key not in found and role_of(int(family_of([item])[0]), seed) == role:
+                found[key] = _Pair(decision.listing_id, item, MINED, known.family)
+                confirmed.append(known.item_id)
+    guarded = duplicate_guard([text for text, _ in found], confirmed, [item for _, item in found], items)
+    return [entry for entry, keeps in zip(found.items(), guarded, strict=True) if keeps]
 
 
 def write_job(folder: Path, job: TrainingJob, pairs: pa.Table, items: pa.Table, start_folder: Path) -> None:

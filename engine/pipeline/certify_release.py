@@ -156,6 +156,5 @@ def _learning_set(
             np.zeros(0, bool),
             np.zeros((0, len(TEXT_NAMES)), np.float32),
             np.zeros(0, bool),
-            np.zeros(0, bool),
         )
     return LearningSet(*(np.concatenate(part) for part in (listing, evidence, positive, text, none, seen)))

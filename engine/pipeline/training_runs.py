@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from engine.contracts import RunState, TrainingRun
-from engine.contracts.training import ENCODER_FILES, TrainingJob
+from engine.contracts.training import ENCODER_FILES, NumberFormat, TrainingJob
 from engine.errors import InputError, TrainingFailedError
 from engine.learning.families import TRAIN
 from engine.learning.pairs import build_pairs, write_job
@@ -30,6 +30,7 @@ def write_run(
     run_id: str,
     recipe: str,
     device: Literal["auto", "cpu", "cuda"],
+    precision: NumberFormat = "auto",
     seed: int,
     overrides: dict[str, object],
     start: Path,
@@ -58,6 +59,7 @@ def write_run(
         overrides=overrides,
         seed=seed,
         device=device,
+        precision=precision,
     )
     write_job(folder, job, pairs, items, start)
     return TrainingRun(

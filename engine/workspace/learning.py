@@ -17,7 +17,9 @@ from engine.contracts import (
     TrainingRun,
     WorkEvent,
 )
+from engine.contracts.training import NumberFormat
 from engine.errors import InputError, NotInWorkspaceError, StaleChangeError
+from engine.pipeline.carried_runs import carried_result, pack_run
 from engine.pipeline.certify_release import refit
 from engine.pipeline.evaluate_release import compare_releases
 from engine.pipeline.training_runs import artefact_folder, trained_model_folder, trained_on, write_run
@@ -41,6 +43,7 @@ class Learning(Automating):
         *,
         recipe: str = "default",
         device: Device = "auto",
+        precision: NumberFormat = "auto",
         seed: int = 0,
         overrides: Mapping[str, object] | None = None,
     ) -> TrainingRun:
@@ -59,6 +62,7 @@ class Learning(Automating):
             run_id=run_id,
             recipe=recipe,
             device=device,
+            precision=precision,
             seed=seed,
             overrides=dict(overrides or {}),
             start=start,
@@ -79,6 +83,41 @@ class Learning(Automating):
         with self._store.writing() as uow:
             uow.runs.update(run_id, state=state, message=message)
         return ChangeSet(training_runs=True)
+
+    def export_training(self, run_id: str, target: Path) -> TrainingRun:
+        """Write a run that has not finished into a new folder or ZIP file, to be trained elsewhere.
+
+        Raises:
+            StaleChangeError: the run has finished.
+            InputError: there is no such run, or the target exists.
+        """
+        run = self._run(run_id)
+        if run.state is RunState.FINISHED:
+            raise StaleChangeError(f"training run {run_id} has finished; there is nothing left to train")
+        pack_run(Path(run.folder), target)
+        self.note_training(run_id, run.state, f"Carried to {target}; import its result when it is done.")
+        return self._run(run_id)
+
+    def import_training(self, source: Path) -> TrainingRun:
+        """Take over what a run of this workspace became on another machine; all of it or nothing.
+
+        Args:
+            source: the run folder, or a ZIP file of it.
+
+        Raises:
+            StaleChangeError: the run has finished here already.
+            InputError: it is no run of this workspace, was trained on something else, or is not whole.
+        """
+        with carried_result(source) as carried:
+            run = self._run(carried.job.run_id)
+            if run.state is RunState.FINISHED:
+                raise StaleChangeError(
+                    f"training run {run.id} has finished already; `--resume {run.id}` builds its challenger"
+                )
+            carried.take_over(Path(run.folder))
+            steps = carried.result.finished.step
+        self.note_training(run.id, RunState.FINISHED, f"Finished after {steps:,} steps on another machine.")
+        return self._run(run.id)
 
     def runs(self) -> list[TrainingRun]:
         """All training runs, newest first."""

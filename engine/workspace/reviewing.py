@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from engine.contracts import (
@@ -20,11 +21,14 @@ from engine.contracts import (
     QueueEntry,
     QueueOrder,
     ReviewCard,
+    RouteReason,
+    RunState,
     SecondOpinion,
     Stream,
     Verdict,
     WorkEvent,
 )
+from engine.learning.rechecks import suspicious
 from engine.pipeline.live_audit import watch
 from engine.pipeline.random_stream import draw
 from engine.review import decisions as deciding
@@ -52,6 +56,8 @@ class Reviewing(Agreeing):
 
         With a ``reviewer`` also what they are asked for a second opinion on, as blind as audits.
         """
+        if order == QueueOrder.RECHECK:
+            return self._rechecks(limit, feed, skip)
         settings = self.settings
         with self._store.reading() as uow:
             feed_id = self._feed_id(uow, feed)
@@ -96,6 +102,25 @@ class Reviewing(Agreeing):
             # The learning stream has run dry: what is left of the feed is the reserve.
             entries = page()
         return served(entries)
+
+    def _rechecks(self, limit: int, feed: str | None, skip: Collection[int]) -> list[QueueEntry]:
+        """Decided listings whose answers the newest training run found hard to believe."""
+        with self._store.reading() as uow:
+            feed_id = self._feed_id(uow, feed)
+            run = next((one for one in uow.runs.all() if one.state is RunState.FINISHED), None)
+            if run is None:
+                return []
+            doubted = suspicious(uow, Path(run.folder), trained_at=run.created_at)
+            members = None if feed_id is None else set(uow.listings.feed_listing_ids(feed_id).tolist())
+            wanted = [
+                decision.listing_id
+                for decision in doubted
+                if decision.listing_id not in skip and (members is None or decision.listing_id in members)
+            ]
+            return [
+                replace(queueing.entry_for(uow, listing), reason=RouteReason.RECHECK)
+                for listing in wanted[:limit]
+            ]
 
     def _top_up_draws(self, champion: str, wanted: int, feed_id: int | None) -> int:
         """Draw a round of the random stream where fewer than half of ``wanted`` wait; how many were."""

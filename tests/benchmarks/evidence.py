@@ -26,6 +26,7 @@ from engine.automation.ranking import best_rows, group_starts, plain_score
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import RecordKind
 from engine.contracts.selective import area_under_risk_coverage, coverage_at
+from engine.pipeline.release_files import ENCODER_FOLDER
 from engine.pipeline.release_shelf import ReleaseShelf
 from engine.pipeline.search_side import read_items
 from engine.store import Store
@@ -38,7 +39,7 @@ NAMES = ("abt_buy", "promap_en", "pricerunner")
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All pairs of a data set, grouped by listing; ``right`` by gold, ``matchable`` [listings]."""
+    """All pairs of a data set, grouped by listing; ``right`` by gold, the last two are by listing."""
 
     listing_row: np.ndarray
     item: np.ndarray
@@ -46,6 +47,7 @@ class Evidence:
     right: np.ndarray
     text: np.ndarray
     matchable: np.ndarray
+    listing_ids: np.ndarray
 
 
 def gather(dataset: Path) -> Evidence:
@@ -60,18 +62,18 @@ def gather(dataset: Path) -> Evidence:
             _drain(workspace.import_table(dataset / "queries.csv", RecordKind.LISTINGS, feed="all"))
             _drain(workspace.match())
         with Store.open(path) as store:
-            return _read(store, gold)
+            return read_evidence(store, gold, ReleaseShelf(store).folder_of("r0001") / ENCODER_FOLDER)
 
 
-def _read(store: Store, gold: dict[str, set[str]]) -> Evidence:
+def read_evidence(store: Store, gold: dict[str, set[str]], encoder: Path) -> Evidence:
+    """The evidence of a workspace's listings under an encoder, without aliases."""
     shelf = ReleaseShelf(store)
     with store.reading() as uow:
-        champion, settings = uow.releases.champion(), uow.settings.load()
-    assert champion is not None
-    release = _result(shelf.open(champion, settings))
+        settings = uow.settings.load()
+    search = _result(shelf.search_side(encoder, settings))
     items, _ = read_items(store)
     names = {item.id: item.external_id for item in items}
-    blocks = shelf.blocks(release.search)
+    blocks = shelf.blocks(search)
     parts: list[tuple[np.ndarray, ...]] = []
     before = 0
     for number in _result(blocks.prepare()):
@@ -79,7 +81,7 @@ def _read(store: Store, gold: dict[str, set[str]]) -> Evidence:
         with store.reading() as uow:
             found = uow.listings.get_many(block.listing_ids.tolist())
         right_items = [gold.get(found[int(i)].external_id, set()) for i in block.listing_ids]
-        item_ids = release.search.index.ids[block.item_row]
+        item_ids = search.index.ids[block.item_row]
         right = [
             names[int(i)] in right_items[row] for i, row in zip(item_ids, block.listing_row, strict=True)
         ]
@@ -91,6 +93,7 @@ def _read(store: Store, gold: dict[str, set[str]]) -> Evidence:
                 np.asarray(right),
                 block.text,
                 np.asarray([bool(items) for items in right_items]),
+                block.listing_ids,
             )
         )
         before += len(block.listing_ids)

@@ -153,7 +153,9 @@ def main() -> int:
     parser.add_argument("--precision", type=float, default=0.9)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--most", type=int, default=1000, help="decisions at the last mark")
-    parser.add_argument("--policies", nargs="*", default=[one.value for one in QueueOrder])
+    parser.add_argument(
+        "--policies", nargs="*", default=[one.value for one in QueueOrder if one is not QueueOrder.RECHECK]
+    )
     arguments = parser.parse_args()
     folders = arguments.datasets or [ROOT.parent / "shared" / "data" / n for n in ("abt_buy", "pricerunner")]
     for folder in (folder for folder in folders if (folder / "matches.csv").exists()):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from engine.automation.evidence_columns import EVIDENCE_NAMES, TEXT_NAMES, column
 from engine.automation.listing_evidence import HEAD_NAMES, head_evidence
-from engine.automation.matcher import LearningSet, _fit_head, _pair_model, fit_matcher
+from engine.automation.matcher import LEAST_UNSEEN, LearningSet, _fit_head, _pair_model, fit_matcher
 from engine.automation.matcher_graphs import head_graph, pair_graph
 from engine.automation.ranking import best_rows
 from engine.backends.onnx_matcher import OnnxMatcher
@@ -52,7 +54,7 @@ def test_that_the_graphs_say_what_scikit_learn_says() -> None:
     learning = _learning(300)
     heads = np.random.default_rng(2).normal(size=(500, len(HEAD_NAMES))).astype(np.float32)
     target = heads[:, 0] + heads[:, 1] > 0
-    head, _ = _fit_head(heads, target, np.random.default_rng(0))
+    head, _ = _fit_head(heads, target, np.ones(500, np.float32), np.random.default_rng(0))
     assert head is not None
     pairs = _pair_model().fit(learning.evidence, learning.positive)
     graphs = MatcherGraphs(
@@ -64,7 +66,7 @@ def test_that_the_graphs_say_what_scikit_learn_says() -> None:
     assert matcher.log_odds(learning.evidence) == pytest.approx(
         pairs.decision_function(learning.evidence), abs=1e-4
     )
-    assert matcher.confidence(heads) == pytest.approx(head.predict_proba(heads)[:, 1], abs=1e-5)
+    assert matcher.confidence(heads) == pytest.approx(head.predict(heads), abs=1e-5)
 
 
 def test_that_without_wrong_answers_the_pair_matcher_speaks_alone() -> None:
@@ -99,6 +101,44 @@ def test_that_out_of_fold_confidence_is_calibrated() -> None:
     assert fitted is not None
     assert fitted.confidence.mean() == pytest.approx(fitted.right.mean(), abs=0.08)
     assert len(fitted.confidence) == len(fitted.none_confidence) == 600
+
+
+def _flattered(unseen: int, seen: int) -> LearningSet:
+    """Listings of which some were trained on: similarity tells their answers, and no others."""
+    learning = _learning(unseen + seen)
+    evidence = learning.evidence.copy()
+    evidence[:, column("lexical")] = np.where(learning.positive, 2.0, 0.0) + np.random.default_rng(5).normal(
+        size=len(evidence)
+    ).astype(np.float32)
+    known = np.arange(unseen + seen) >= unseen
+    evidence[learning.positive & known[learning.listing_row], column("similarity")] += 9
+    return LearningSet(learning.listing_row, evidence, learning.positive, learning.text, learning.none, known)
+
+
+def test_that_listings_the_encoder_was_trained_on_hardly_count() -> None:
+    learning = _flattered(LEAST_UNSEEN, 900)
+    fair, flattered = fit_matcher(learning), fit_matcher(replace(learning, seen=None))
+    assert fair is not None
+    assert flattered is not None
+    evidence = _flattered(400, 0).evidence
+    nearer = evidence.copy()
+    nearer[:, column("similarity")] += 1
+    trust = []
+    for fitted in (fair, flattered):
+        matcher = OnnxMatcher(fitted.graphs)
+        trust.append(float((matcher.log_odds(nearer) - matcher.log_odds(evidence)).mean()))
+    assert 0 < trust[0] < 0.6 * trust[1]
+    # What it says of listings it was not fitted to is of unseen ones only.
+    assert len(fair.confidence) == len(fair.right) == len(fair.none_confidence) == LEAST_UNSEEN
+    assert len(flattered.confidence) == LEAST_UNSEEN + 900
+
+
+def test_that_with_few_unseen_listings_all_count_alike() -> None:
+    learning = _flattered(LEAST_UNSEEN - 1, 100)
+    fitted, alike = fit_matcher(learning), fit_matcher(replace(learning, seen=None))
+    assert fitted is not None
+    assert alike is not None
+    assert fitted.confidence.tolist() == alike.confidence.tolist()
 
 
 def test_that_too_few_judged_listings_give_no_matcher() -> None:

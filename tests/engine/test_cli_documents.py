@@ -222,6 +222,7 @@ def every_document() -> dict[str, Any]:
         "audit": audit_document(AUDIT),
         "evaluate": documents.comparison_document(COMPARISON),
         "train": documents.training_document(RUN, RELEASE, COMPARISON),
+        "train --export-job": documents.exported_run_document(RUN, Path("job.zip")),
         "demo": demo.document(),
         "report.json": report_document(
             ReportSource("shop", "2026-01-01T00:00:00Z", status, [RATE], CURVE, SEGMENTS, [RELEASE], COSTS)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.sampling import LookAlikeBatches, Vectors, balanced_clusters
+from trainer.sampling import LookAlikeBatches, Vectors, balanced_clusters, inverse_propensity
 
 
 def _groups(count: int, size: int, seed: int = 0) -> tuple[Vectors, np.ndarray]:
@@ -111,3 +111,33 @@ def test_that_a_sampler_that_has_not_begun_has_no_state() -> None:
     assert fresh.state() == {}
     fresh.restore({})
     assert sorted(row for batch in fresh for row in batch) == list(range(50))
+
+
+def test_that_clusters_grow_with_the_encoder_up_to_a_batch() -> None:
+    vectors, _ = _groups(16, 8)
+    sampler = LookAlikeBatches(
+        [[n] for n in range(128)], batch_size=32, seed=3, encode=lambda: vectors, cluster_size=4, growth=2.0
+    )
+    largest = []
+    for epoch in range(5):
+        sampler.set_epoch(epoch)
+        list(sampler)
+        largest.append(int(np.bincount(sampler.state()["clusters"]).max()))
+    assert largest == [4, 8, 16, 32, 32]
+
+
+def test_that_rarer_items_of_a_listing_are_preferred() -> None:
+    # Listing 0 was confirmed for items 5 and 6; item 5 is confirmed eight times more elsewhere.
+    items: list[int | None] = [5, 6, *([5] * 8), None]
+    chances = inverse_propensity(items, 1.0)
+    assert chances[:2] == [1 / 9, 1.0]
+    assert chances[-1] == 1.0
+    rows_of = [[0, 1], *([n] for n in range(2, 11))]
+    sampler = LookAlikeBatches(rows_of, batch_size=4, seed=0, encode=None, chances=chances)
+    picked = []
+    for epoch in range(400):
+        sampler.set_epoch(epoch)
+        picked += [row for batch in sampler for row in batch if row < 2]
+    assert len(picked) == 400
+    assert picked.count(1) / 400 == pytest.approx(0.9, abs=0.05)
+    assert inverse_propensity(items, 0.0) == [1.0] * 11

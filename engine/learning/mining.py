@@ -1,0 +1,57 @@
+"""Mined negatives: candidates nobody turned down that are very probably wrong, and hard to tell from right.
+
+The candidates of a listing are found in the whole catalogue by vectors and by characters and ordered by
+the matcher, which fuses both. The reviewer who confirmed one of them turned down those above it. Those
+below were perhaps not read: some are right as well (the same product twice in the catalogue), and those
+must not be pushed away. The duplicate guard keeps a candidate only if the listing resembles it more than
+the confirmed item does: a second right item resembles the confirmed one most of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.backends.sparse_lexical import SparseLexical, paired_cosine
+from engine.contracts import Decision, Verdict
+
+
+def unread(decision: Decision) -> tuple[int, ...]:
+    """The candidates shown below the one a decision confirms, best first; empty for any other decision."""
+    if decision.verdict != Verdict.MATCH or decision.item_id not in decision.shown:
+        return ()
+    below = decision.shown[decision.shown.index(decision.item_id) + 1 :]
+    return tuple(item for item in below if item not in decision.rejected)
+
+
+def duplicate_guard(
+    listing_texts: Sequence[str],
+    confirmed: Sequence[int],
+    candidates: Sequence[int],
+    texts: Mapping[int, str],
+) -> npt.NDArray[np.bool_]:
+    """Which candidates are nearer to their listing than to its confirmed item: [n].
+
+    Nearness is of characters, weighed by how rare they are in the catalogue: no encoder is asked, so what
+    an earlier training run took for alike cannot feed itself. Source: the guard d(Q, D) < d(P, D) of
+    ensemble mining for bi-encoders; method.md section 6.
+
+    Args:
+        listing_texts: [n] record text of the listing of every candidate.
+        confirmed: [n] number of the item confirmed for it.
+        candidates: [n] item numbers.
+        texts: record text by item number; holds all of them, and a sample of the catalogue.
+    """
+    if not len(candidates):
+        return np.zeros(0, dtype=bool)
+    row = {number: at for at, number in enumerate(texts)}
+    lexical = SparseLexical.build(list(texts.values()))
+    distinct, listing = np.unique(np.asarray(listing_texts, dtype=object), return_inverse=True)
+    listings = lexical.vectors(distinct.tolist())
+    candidate = np.asarray([row[number] for number in candidates], dtype=np.int64)
+    positive = np.asarray([row[number] for number in confirmed], dtype=np.int64)
+    to_listing = paired_cosine(listings, listing.astype(np.int64), lexical.items, candidate)
+    to_confirmed = paired_cosine(lexical.items, positive, lexical.items, candidate)
+    return to_listing > to_confirmed

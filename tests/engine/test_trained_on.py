@@ -1,0 +1,72 @@
+"""What an encoder was trained on goes with its releases, and the matcher learns from the rest."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from engine.contracts.training import TrainingJob
+from engine.errors import InputError
+from engine.pipeline import certify_release
+from engine.pipeline.release_files import ENCODER_FOLDER, read_trained_on
+from engine.pipeline.training_runs import trained_model_folder, trained_on
+from engine.workspace import Workspace
+from tests.loop import answers, certified_workspace, drain
+
+
+def _pretend_trained(workspace: Workspace, run_id: str) -> None:
+    """A run's results without the training: the encoder it started from."""
+    folder = next(Path(run.folder) for run in workspace.runs() if run.id == run_id)
+    champion = workspace.status().champion
+    shutil.copytree(workspace.path / "releases" / str(champion) / ENCODER_FOLDER, folder / "artefact")
+    shutil.copytree(folder / "start", trained_model_folder(workspace.path, run_id))
+
+
+def test_that_releases_remember_what_their_encoder_was_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learnt: list[tuple[set[int], set[int]]] = []
+    kept = certify_release.fit_matcher
+
+    def listening(learning):
+        listings = np.unique(learning.listing_row)
+        learnt.append((set(listings[learning.seen].tolist()), set(listings[~learning.seen].tolist())))
+        return kept(learning)
+
+    monkeypatch.setattr(certify_release, "fit_matcher", listening)
+    releases = tmp_path / "w" / "releases"
+    with certified_workspace(tmp_path / "w") as workspace:
+        first = workspace.prepare_training(recipe="quick")
+        job = TrainingJob.model_validate_json((Path(first.folder) / "job.json").read_text())
+        assert job.start_release == workspace.status().champion
+        _pretend_trained(workspace, first.id)
+        challenger = drain(workspace.build_challenger(first.id))
+        pairs = pl.read_parquet(Path(first.folder) / "pairs.parquet")
+        seen = set(pairs.filter(pl.col("role") == "train")["listing_id"].to_list())
+        assert set(read_trained_on(releases / challenger.id).tolist()) == seen
+        of_encoder, others = learnt[-1]
+        assert of_encoder
+        assert of_encoder <= seen
+        assert others
+        assert not others & seen
+
+        # A refit has the same encoder; a run from it has seen what it saw before.
+        drain(workspace.promote(challenger.id, force=True))
+        drain(workspace.certify())
+        refitted = workspace.status().champion
+        assert set(read_trained_on(releases / str(refitted)).tolist()) == seen
+        answers().review(workspace, 60)
+        second = workspace.prepare_training(recipe="quick", seed=1)
+        own = pl.read_parquet(Path(second.folder) / "pairs.parquet").filter(pl.col("role") == "train")
+        both = trained_on(Path(second.folder), releases)
+        assert set(both.tolist()) == seen | set(own["listing_id"].to_list())
+        assert (np.diff(both) > 0).all()
+
+
+def test_that_a_run_folder_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="training run gone cannot be read"):
+        trained_on(tmp_path / "gone", tmp_path)

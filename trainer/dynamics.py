@@ -1,0 +1,86 @@
+"""How each confirmed pair fared while training: what the encoder never learnt was perhaps never right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainer import checkpoints
+from trainer.data import PairSet
+from trainer.losses.batch import PairBatch, hardest_negatives, target_similarity
+
+#: Of a run folder; columns ``listing_id``, ``item_id``, ``margin``, ``times``.
+DYNAMICS = "dynamics.parquet"
+
+
+class PairDynamics:
+    """The mean margin of every row: similarity to its item minus that to the hardest negative of the batch.
+
+    Over all steps, the early ones included: a wrong pair is learnt by heart in the end, but late and
+    against all others that look like it. Source: area under the margin, Pleiss et al., 2001.10528.
+
+    Args:
+        rows: how many rows there are; a row is a listing with one of its confirmed items.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._total = np.zeros(rows, dtype=np.float64)
+        self._times = np.zeros(rows, dtype=np.int64)
+
+    def note(self, rows: Tensor, batch: PairBatch) -> None:
+        """Add the margins of one batch.
+
+        Args:
+            rows: integers [B], the row of each listing of the batch.
+            batch: as the losses see it.
+        """
+        similarity, has_target = target_similarity(batch)
+        negative, valid = hardest_negatives(batch, 1)
+        known = (has_target & valid[:, 0]).cpu().numpy()
+        margin = (similarity - negative[:, 0]).detach().double().cpu().numpy()
+        at = rows.cpu().numpy()[known]
+        self._total[at] += margin[known]
+        self._times[at] += 1
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """For a checkpoint."""
+        return {"margin_total": self._total, "margin_times": self._times}
+
+    def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
+        """Go on from :meth:`state`; a checkpoint without it starts anew."""
+        if "margin_total" in state:
+            self._total = state["margin_total"].astype(np.float64)
+            self._times = state["margin_times"].astype(np.int64)
+
+    def write(self, folder: Path, rows: list[tuple[int, int | None]], pairs: PairSet) -> None:
+        """Write ``dynamics.parquet`` of a run folder, pairs with the smallest margin first.
+
+        Args:
+            folder: of the run.
+            rows: listing (its place in ``pairs.train``) and item of every row.
+            pairs: of the run.
+        """
+        seen = [n for n, (_, item) in enumerate(rows) if item is not None and self._times[n]]
+        items = [pairs.item_ids[item] for n in seen if (item := rows[n][1]) is not None]
+        table = pl.DataFrame(
+            {
+                "listing_id": [pairs.train[rows[n][0]].listing_id for n in seen],
+                "item_id": items,
+                "margin": [float(self._total[n] / self._times[n]) for n in seen],
+                "times": [int(self._times[n]) for n in seen],
+            },
+            schema={
+                "listing_id": pl.String,
+                "item_id": pl.String,
+                "margin": pl.Float64,
+                "times": pl.Int64,
+            },
+        ).sort("margin", "listing_id", "item_id")
+        aside = folder / f"writing-{DYNAMICS}"
+        table.write_parquet(aside)
+        checkpoints.sync(aside)
+        aside.replace(folder / DYNAMICS)

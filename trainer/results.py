@@ -1,0 +1,98 @@
+"""What a run leaves: the trained encoder, the artefact to ship, and the note that it is done."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from sentence_transformers import SentenceTransformer
+
+from engine.contracts.training import (
+    ENCODER_FILES,
+    INPUT_FILES,
+    RESULT_FOLDERS,
+    TrainingEvent,
+    TrainingExported,
+    TrainingFinished,
+    TrainingJob,
+    TrainingNotice,
+    TrainingResult,
+)
+from trainer import checkpoints
+
+RESULT = "result.json"
+
+
+def write_encoder(model: SentenceTransformer, job_folder: Path) -> dict[str, float]:
+    """Write ``encoder/`` and export it to ``artefact/``; each appears whole or not at all.
+
+    Returns:
+        Parity of the exported variants with the torch module.
+    """
+    from trainer.export import export_encoder  # imports the ONNX exporter, which a cancelled run never needs
+
+    aside = job_folder / "writing-encoder"
+    shutil.rmtree(aside, ignore_errors=True)
+    model.save_pretrained(str(aside), create_model_card=False)
+    checkpoints.replace_folder(aside, job_folder / "encoder")
+    aside = job_folder / "writing-artefact"
+    shutil.rmtree(aside, ignore_errors=True)
+    parity = export_encoder(job_folder / "encoder", aside)
+    checkpoints.replace_folder(aside, job_folder / "artefact")
+    return parity
+
+
+def write_result(
+    job_folder: Path, job: TrainingJob, fingerprint: str, parity: dict[str, float], finished: TrainingFinished
+) -> None:
+    """Note that the run is done, of what, and with which files.
+
+    Starting it again does not train again, and whoever gets the folder back can tell that it is whole.
+    """
+    results = [path for name in RESULT_FOLDERS for path in (job_folder / name).rglob("*")]
+    inputs = [*(job_folder / name for name in INPUT_FILES), *start_weights(job_folder)]
+    result = TrainingResult(
+        fingerprint=fingerprint,
+        parity=parity,
+        finished=finished,
+        job=job,
+        files=_hashes(job_folder, results),
+        inputs=_hashes(job_folder, inputs),
+    )
+    aside = job_folder / f"writing-{RESULT}"
+    aside.write_text(result.model_dump_json(), encoding="utf-8")
+    checkpoints.sync(aside)
+    aside.replace(job_folder / RESULT)
+    checkpoints.sync(job_folder)
+
+
+def start_weights(job_folder: Path) -> list[Path]:
+    """The weights that a run starts from."""
+    return sorted((job_folder / "start").rglob("*.safetensors"))
+
+
+def already_done(job_folder: Path, fingerprint: str, emit: Callable[[TrainingEvent], None]) -> bool:
+    """Repeat the last events of a run that is done; False when there is (still) something to train."""
+    try:
+        text = (job_folder / RESULT).read_text(encoding="utf-8")
+        result = TrainingResult.model_validate_json(text)
+    except (OSError, ValueError):
+        return False
+    whole = all((job_folder / "artefact" / name).is_file() for name in ENCODER_FILES)
+    if result.fingerprint != fingerprint or not whole:
+        return False
+    emit(TrainingNotice(message="This run is done already; nothing was trained again."))
+    emit(TrainingExported(parity=result.parity))
+    emit(result.finished)
+    return True
+
+
+def _hashes(job_folder: Path, paths: list[Path]) -> dict[str, str]:
+    """The sha256 of every file among ``paths`` by its path in the run folder."""
+    found = {}
+    for path in sorted(path for path in paths if path.is_file()):
+        with path.open("rb") as stream:
+            found[path.relative_to(job_folder).as_posix()] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return found
