@@ -7,18 +7,26 @@ also what the overrides of a job do.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.errors import InputError
 
-BaseLoss = Literal["infonce", "prime", "ngame", "decoupled"]
+BaseLoss = Literal["infonce", "prime", "ngame", "decoupled", "soft_targets"]
+BatchAwareVariant = Literal["attention", "softmax", "pooled"]
+AgreementSource = Literal["agreement", "weight"]
+Level = Annotated[float, Field(gt=0, lt=1)]
 
 #: Temperature of the softmax losses and margin of the triplet losses where a recipe names none.
 DEFAULT_TEMPERATURE = 0.05
 DEFAULT_MARGIN = 0.3
+#: Negatives that the softmax variant of the batch-aware objective scores where a recipe names no number.
+DEFAULT_BATCH_AWARE_NEGATIVES = 10
+#: Weight of what the non-targets are to one another in soft targets where a recipe names none.
+DEFAULT_NON_TARGET_WEIGHT = 1.0
 
 
 class Recipe(BaseModel):
@@ -27,15 +35,25 @@ class Recipe(BaseModel):
     Attributes:
         name: how a job asks for it.
         base: the base loss.
-        temperature: of ``infonce`` and ``decoupled``; None takes their default (.05 and 1 over .05).
-        symmetric: ``infonce`` also ranks the listings of each item.
+        temperature: of ``infonce``, ``decoupled`` and ``soft_targets``; None takes their default, .05.
+        symmetric: ``infonce`` and ``soft_targets`` also rank the listings of each item.
         margin: of ``ngame`` (fixed, default .3).
         triplet_negatives: hardest in-batch negatives that ``ngame`` and ``prime`` look at.
+        prototypes: ``prime`` also compares listings with item prototypes.
+        soft_target_source: what ``soft_targets`` takes for the agreement on a pair: ``agreement`` (the
+            default, 1 where a batch says nothing) or the pair's ``weight``, above 1 counting as 1.
+        non_target_weight: of the non-target part of ``soft_targets``; None takes its default, 1.
         query_label_weight: beta1 of the ALC query-label objective; 0 leaves it out.
         batch_aware_weight: beta2 of the ALC batch-aware objective; 0 leaves it out.
+        batch_aware_variant: how it sees the batch: ``attention`` between the pairs, ``softmax`` over the
+            head's scores of the batch's items, or the batch ``pooled`` into a context of each pair.
+        batch_aware_negatives: hardest negatives that ``softmax`` scores (default 10).
         tcm_weight: weight of the threshold-consistent margin; 0 leaves it out.
         tcm_positive: similarity that positives should exceed.
         tcm_negative: similarity that negatives should stay under.
+        graded_weight: weight of the graded circle loss; 0 leaves it out.
+        graded_levels: its similarities, rising: none stays under the first, variants lie between the
+            second and the third, matches exceed the fourth.
         epochs: passes over the listings.
         min_steps: more passes are made until this many steps, so that a few hundred decisions
             are not seen for a handful of steps only.
@@ -75,11 +93,18 @@ class Recipe(BaseModel):
     symmetric: bool = True
     margin: float | None = Field(default=None, gt=0, le=2)
     triplet_negatives: int = Field(default=10, ge=1)
+    prototypes: bool = False
+    soft_target_source: AgreementSource | None = None
+    non_target_weight: float | None = Field(default=None, ge=0, le=10)
     query_label_weight: float = Field(default=0.0, ge=0)
     batch_aware_weight: float = Field(default=0.0, ge=0)
+    batch_aware_variant: BatchAwareVariant = "attention"
+    batch_aware_negatives: int | None = Field(default=None, ge=1)
     tcm_weight: float = Field(default=0.0, ge=0)
     tcm_positive: float = Field(default=0.9, ge=-1, le=1)
     tcm_negative: float = Field(default=0.5, ge=-1, le=1)
+    graded_weight: float = Field(default=0.0, ge=0)
+    graded_levels: tuple[Level, Level, Level, Level] = (0.4, 0.5, 0.7, 0.8)
     epochs: int = Field(default=3, ge=1)
     min_steps: int = Field(default=0, ge=0)
     max_epochs: int = Field(default=20, ge=1)
@@ -108,8 +133,8 @@ class Recipe(BaseModel):
 
     def check(self) -> Recipe:
         """The recipe itself, or an input error when its parts contradict each other."""
-        softmax = self.base in ("infonce", "decoupled")
-        problems: list[str] = []
+        softmax = self.base in ("infonce", "decoupled", "soft_targets")
+        problems: list[str] = [*self._contradictions_of_objectives()]
         if self.temperature is not None and not softmax:
             problems.append(f"temperature belongs to a softmax loss, and base is {self.base}")
         if self.margin is not None and self.base != "ngame":
@@ -127,6 +152,28 @@ class Recipe(BaseModel):
         if problems:
             raise InputError(f"Recipe {self.name} cannot be trained: {'; '.join(problems)}.")
         return self
+
+    def _contradictions_of_objectives(self) -> Iterator[str]:
+        """What is asked of an objective that the recipe does not use, or of two that pull apart."""
+        if self.prototypes and self.base != "prime":
+            yield f"prototypes belong to base prime, and base is {self.base}"
+        for name in ("soft_target_source", "non_target_weight"):
+            if getattr(self, name) is not None and self.base != "soft_targets":
+                yield f"{name} belongs to base soft_targets, and base is {self.base}"
+        variant = self.batch_aware_variant
+        if variant != "attention" and self.batch_aware_weight == 0:
+            yield f"batch_aware_variant {variant} needs a batch_aware_weight above 0"
+        if self.batch_aware_negatives is not None and variant != "softmax":
+            yield f"batch_aware_negatives belongs to batch_aware_variant softmax, and that is {variant}"
+        if self.graded_weight > 0:
+            levels = self.graded_levels
+            if any(low >= high for low, high in pairwise(levels)):
+                yield "graded_levels must rise"
+            elif self.tcm_weight > 0 and self.tcm_negative < levels[1]:
+                yield (
+                    f"tcm_negative {self.tcm_negative} is below {levels[1]}, where graded_levels wants "
+                    "variants to begin: to the threshold-consistent margin a variant is a negative"
+                )
 
     def epochs_for(self, steps_per_epoch: int) -> int:
         """How many epochs to run so that ``min_steps`` is reached, within ``max_epochs``."""

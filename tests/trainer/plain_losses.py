@@ -108,3 +108,77 @@ def representation(listing: Sequence[float], item: Sequence[float]) -> list[floa
 def binary_cross_entropy(logit: float, is_match: int) -> float:
     probability = 1 / (1 + math.exp(-logit))
     return -math.log(probability if is_match else 1 - probability)
+
+
+def hardest(s: Matrix, cells: Cells, i: int, count: int | None) -> list[int]:
+    """Columns of the most similar negatives of listing i, at most ``count``."""
+    negatives = [c for c, cell in enumerate(cells[i]) if _is_negative(cell)]
+    return sorted(negatives, key=lambda c: -s[i][c])[:count]
+
+
+def graded_circle(
+    s: Matrix,
+    cells: Cells,
+    weight: Sequence[float],
+    levels: tuple[float, float, float, float],
+    scale: float,
+) -> float:
+    grades = {NEGATIVE: 0, VARIANT: 1, KNOWN: 2, TARGET: 2}
+    bands = [(-levels[0], levels[0]), (levels[1], levels[2]), (levels[3], 2 - levels[3])]
+    listings = []
+    for i, row in enumerate(cells):
+        terms = []
+        for a, better in enumerate(row):
+            for b, worse in enumerate(row):
+                if grades[better] <= grades[worse]:
+                    continue
+                low, high = bands[grades[better]]
+                up = -scale * max(high - s[i][a], 0) * (s[i][a] - low)
+                low, high = bands[grades[worse]]
+                down = scale * max(s[i][b] - low, 0) * (s[i][b] - high)
+                terms.append(math.exp(up + down))
+        if terms:
+            listings.append((math.log1p(sum(terms)) / scale, weight[i]))
+    return _mean(listings)
+
+
+def soft_targets(
+    s: Matrix,
+    cells: Cells,
+    weight: Sequence[float],
+    agreement: Sequence[float],
+    *,
+    temperature: float,
+    spread: float,
+    non_target_weight: float,
+) -> tuple[float, float]:
+    """The mean along the rows and the mean along the columns."""
+    rows, columns = [], []
+    for i, row in enumerate(cells):
+        for c, cell in enumerate(row):
+            if cell != TARGET:
+                continue
+            along = [s[i][k] for k in range(len(row)) if _is_negative(row[k])]
+            down = [s[r][c] for r in range(len(cells)) if _is_negative(cells[r][c])]
+            for found, others in ((rows, along), (columns, down)):
+                value = _soft_divergence(
+                    s[i][c], others, agreement[i], temperature, spread, non_target_weight
+                )
+                found.append((value, weight[i]))
+    return _mean(rows), _mean(columns)
+
+
+def _soft_divergence(
+    positive: float, others: list[float], a: float, temperature: float, spread: float, weight: float
+) -> float:
+    if not others:
+        return 0.0
+    own = math.exp(positive / temperature)
+    rest = [math.exp(other / temperature) for other in others]
+    wide = [math.exp(other / spread) for other in others]
+    hit, miss = own / (own + sum(rest)), sum(rest) / (own + sum(rest))
+    value = a * math.log(a / hit) + ((1 - a) * math.log((1 - a) / miss) if a < 1 else 0.0)
+    for share, probability in zip(wide, rest, strict=True):
+        q, p = share / sum(wide), probability / sum(rest)
+        value += weight * (1 - a) * q * math.log(q / p)
+    return value

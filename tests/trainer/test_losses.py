@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
 from tests.trainer import plain_losses as plain
+from tests.trainer.loss_batches import DIMENSION, DTYPES, SHAPES, batch_of, cells_of, every_loss, plain_inputs
 from trainer.losses import (
     BatchAware,
+    BatchAwarePooled,
+    BatchAwareSoftmax,
     DecoupledSoftmax,
+    GradedCircle,
     InfoNCE,
     NgameTriplet,
     PrimeMargin,
@@ -15,39 +21,6 @@ from trainer.losses import (
     ThresholdConsistentMargin,
     make_batch,
 )
-from trainer.losses.batch import PairBatch
-
-DIMENSION = 8
-DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
-
-#: Cells of batches: N negative, T target, K known, V variant.
-SHAPES = {
-    "square": ["TNNN", "NTNN", "NNTN", "NNNT"],
-    "known positives": ["TKNN", "KTNN", "NNTN", "NNKT"],
-    "rejected candidates": ["TNNVN", "NTNNN", "NNTKV"],
-    "listing without a match": ["TNN", "NTN", "NNV"],
-    "listing with known items only": ["TN", "KN"],
-    "no negative": ["TK", "KT"],
-    "one pair": ["T"],
-    "nothing but negatives": ["NN", "NN"],
-    "nothing but known": ["KK", "KK"],
-}
-LETTERS = {"N": plain.NEGATIVE, "T": plain.TARGET, "K": plain.KNOWN, "V": plain.VARIANT}
-
-
-def _batch(shape: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> tuple[PairBatch, torch.Tensor]:
-    cells = torch.tensor([[LETTERS[letter] for letter in row] for row in SHAPES[shape]], dtype=torch.int8)
-    draw = torch.Generator().manual_seed(seed)
-    raw = torch.randn(sum(cells.shape), DIMENSION, generator=draw, dtype=torch.float64).to(dtype)
-    raw.requires_grad_(True)
-    weight = torch.rand(len(cells), generator=draw, dtype=torch.float64) + 0.5
-    return make_batch(raw[: len(cells)], raw[len(cells) :], cells, weight), raw
-
-
-def _plain_inputs(shape: str, batch: PairBatch) -> tuple[list[list[float]], list[list[int]], list[float]]:
-    cells = [[LETTERS[letter] for letter in row] for row in SHAPES[shape]]
-    return batch.similarity.tolist(), cells, batch.weight.tolist()
-
 
 SIMPLE = {
     "infonce": (InfoNCE(0.05), lambda s, c, w: plain.infonce(s, c, w, 0.05, True)),
@@ -68,6 +41,10 @@ SIMPLE = {
         ThresholdConsistentMargin(0.9, 0.1),
         lambda s, c, w: plain.threshold_margin(s, c, w, 0.9, 0.1),
     ),
+    "graded circle": (
+        GradedCircle((0.1, 0.2, 0.5, 0.7), scale=20.0),
+        lambda s, c, w: plain.graded_circle(s, c, w, (0.1, 0.2, 0.5, 0.7), 20.0),
+    ),
 }
 
 
@@ -76,16 +53,16 @@ SIMPLE = {
 def test_that_a_loss_equals_its_plain_loops(name: str, shape: str) -> None:
     loss, loops = SIMPLE[name]
     for seed in range(5):
-        batch, _ = _batch(shape, seed=seed)
-        assert loss(batch).item() == pytest.approx(loops(*_plain_inputs(shape, batch)), rel=1e-9, abs=1e-12)
+        batch, _ = batch_of(shape, seed=seed)
+        assert loss(batch).item() == pytest.approx(loops(*plain_inputs(shape, batch)), rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("shape", ["square", "known positives", "listing without a match", "no negative"])
 def test_that_the_query_label_loss_equals_its_plain_loops(shape: str) -> None:
     torch.manual_seed(0)
     loss = QueryLabel(DIMENSION, hidden=5).double()
-    batch, _ = _batch(shape)
-    similarity, cells, weight = _plain_inputs(shape, batch)
+    batch, _ = batch_of(shape)
+    similarity, cells, weight = plain_inputs(shape, batch)
     terms = []
     for i, c, is_match in plain.judged(similarity, cells):
         pair = plain.representation(batch.listings[i].tolist(), batch.items[c].tolist())
@@ -99,8 +76,8 @@ def test_that_the_query_label_loss_equals_its_plain_loops(shape: str) -> None:
 def test_that_the_batch_aware_loss_equals_attention_in_plain_loops(shape: str) -> None:
     torch.manual_seed(0)
     loss = BatchAware(DIMENSION, width=4, heads=1).double()
-    batch, _ = _batch(shape)
-    similarity, cells, weight = _plain_inputs(shape, batch)
+    batch, _ = batch_of(shape)
+    similarity, cells, weight = plain_inputs(shape, batch)
     judged = plain.judged(similarity, cells)
     rows = [
         loss.project(
@@ -129,32 +106,74 @@ def test_that_the_batch_aware_loss_equals_attention_in_plain_loops(shape: str) -
     assert loss(batch).item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_that_the_batch_aware_loss_depends_on_the_other_pairs_of_the_batch() -> None:
+@pytest.mark.parametrize("variant", [BatchAware, BatchAwareSoftmax, BatchAwarePooled])
+def test_that_the_batch_aware_loss_depends_on_the_other_pairs_of_the_batch(variant: type[nn.Module]) -> None:
     torch.manual_seed(0)
-    loss = BatchAware(DIMENSION)
-    _, raw = _batch("square", torch.float32)
+    loss = variant(DIMENSION)
+    _, raw = batch_of("square", torch.float32)
     alone = make_batch(raw[:1], raw[4:5])
     pair_only = loss(alone)
     first = make_batch(raw[:2], raw[4:6])
     assert pair_only.item() != pytest.approx(loss(first).item(), abs=1e-6)
 
 
-def _all_losses() -> dict[str, nn.Module]:
+@pytest.mark.parametrize("negatives", [1, 2, 10, None])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_that_the_batch_aware_softmax_equals_its_plain_loops(shape: str, negatives: int | None) -> None:
     torch.manual_seed(0)
-    return {name: loss for name, (loss, _) in SIMPLE.items()} | {
-        "query label": QueryLabel(DIMENSION),
-        "batch aware": BatchAware(DIMENSION),
-    }
+    loss = BatchAwareSoftmax(DIMENSION, hidden=5, negatives=negatives).double()
+    batch, _ = batch_of(shape)
+    similarity, cells, weight = plain_inputs(shape, batch)
+
+    def score(i: int, c: int) -> float:
+        pair = plain.representation(batch.listings[i].tolist(), batch.items[c].tolist())
+        hidden = nn.functional.gelu(loss.hidden(torch.tensor(pair, dtype=torch.float64)))
+        return loss.head(hidden).item()
+
+    terms = []
+    for i, row in enumerate(cells):
+        for c, cell in enumerate(row):
+            if cell == plain.TARGET:
+                rivals = [math.exp(score(i, k)) for k in plain.hardest(similarity, cells, i, negatives)]
+                own = math.exp(score(i, c))
+                terms.append((-math.log(own / (own + sum(rivals))), weight[i]))
+    expected = sum(v * w for v, w in terms) / sum(w for _, w in terms) if terms else 0.0
+    assert loss(batch).item() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_that_the_pooled_batch_aware_loss_equals_its_plain_loops(shape: str) -> None:
+    torch.manual_seed(0)
+    loss = BatchAwarePooled(DIMENSION, width=4).double()
+    batch, _ = batch_of(shape)
+    similarity, cells, weight = plain_inputs(shape, batch)
+    judged = plain.judged(similarity, cells)
+    states = []
+    for i, c, _ in judged:
+        pair = plain.representation(batch.listings[i].tolist(), batch.items[c].tolist())
+        states.append(nn.functional.gelu(loss.project(torch.tensor(pair, dtype=torch.float64))))
+    terms = []
+    for n, (i, _, is_match) in enumerate(judged):
+        others = states[:n] + states[n + 1 :]
+        shares = [math.exp((loss.query(states[n]) @ loss.key(other)).item() / 4**0.5) for other in others]
+        context = torch.zeros(4, dtype=torch.float64)
+        for share, other in zip(shares, others, strict=True):
+            context = context + share / sum(shares) * loss.value(other)
+        logit = loss.head(nn.functional.gelu(loss.hidden(torch.cat([states[n], context]))))
+        terms.append((plain.binary_cross_entropy(logit.item(), is_match), weight[i]))
+    expected = sum(v * w for v, w in terms) / sum(w for _, w in terms) if terms else 0.0
+    assert loss(batch).item() == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("name", list(_all_losses()))
-def test_that_a_loss_is_close_in_every_dtype(name: str, dtype: torch.dtype) -> None:
-    loss = _all_losses()[name]
-    batch, raw = _batch("known positives", dtype)
-    exact = make_batch(
-        raw[:4].detach().double(), raw[4:].detach().double(), batch.target + 2 * batch.known, batch.weight
-    )
+@pytest.mark.parametrize("shape", ["known positives", "rejected candidates"])
+@pytest.mark.parametrize("name", list(every_loss()))
+def test_that_a_loss_is_close_in_every_dtype(name: str, shape: str, dtype: torch.dtype) -> None:
+    loss = every_loss()[name]
+    batch, raw = batch_of(shape, dtype)
+    cells = torch.tensor(cells_of(shape))
+    listings, items = raw.detach().double().split([len(cells), cells.shape[1]])
+    exact = make_batch(listings, items, cells, batch.weight, batch.agreement)
     value = loss(batch)
     assert value.dtype in (torch.float32, torch.float64)
     assert value.item() == pytest.approx(loss(exact).item(), rel=1e-4, abs=1e-5)
@@ -165,38 +184,40 @@ def test_that_a_loss_is_close_in_every_dtype(name: str, dtype: torch.dtype) -> N
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("shape", ["no negative", "one pair", "nothing but negatives", "nothing but known"])
-@pytest.mark.parametrize("name", list(_all_losses()))
+@pytest.mark.parametrize("name", list(every_loss()))
 def test_that_a_batch_without_a_valid_pair_gives_a_finite_loss_and_gradient(
     name: str, shape: str, dtype: torch.dtype
 ) -> None:
-    batch, raw = _batch(shape, dtype)
-    value = _all_losses()[name](batch)
+    batch, raw = batch_of(shape, dtype)
+    value = every_loss()[name](batch)
     value.backward()
     assert torch.isfinite(value)
     assert raw.grad is not None
     assert torch.isfinite(raw.grad).all()
 
 
-@pytest.mark.parametrize("name", ["infonce", "decoupled", "ngame", "prime", "query label", "batch aware"])
+@pytest.mark.parametrize("name", [name for name in every_loss() if name != "tcm"])
 def test_that_nothing_to_compare_costs_nothing(name: str) -> None:
-    batch, _ = _batch("nothing but known")
+    batch, _ = batch_of("nothing but known")
     if name == "decoupled":  # known items are its positives, but there is nothing to tell them from
-        assert _all_losses()[name](batch).item() == pytest.approx(0.0, abs=1e-12)
+        assert every_loss()[name](batch).item() == pytest.approx(0.0, abs=1e-12)
     else:
-        assert _all_losses()[name](batch).item() == 0.0
+        assert every_loss()[name](batch).item() == 0.0
 
 
-@pytest.mark.parametrize("name", ["infonce", "ngame", "prime", "query label", "batch aware"])
+@pytest.mark.parametrize(
+    "name", [name for name in every_loss() if name not in ("decoupled", "tcm", "graded circle")]
+)
 def test_that_a_masked_positive_gets_no_gradient(name: str) -> None:
     cells = torch.tensor([[1, 2], [2, 2]], dtype=torch.int8)
     raw = torch.randn(4, DIMENSION, generator=torch.Generator().manual_seed(1)).requires_grad_(True)
-    _all_losses()[name](make_batch(raw[:2], raw[2:], cells)).backward()
+    every_loss()[name](make_batch(raw[:2], raw[2:], cells)).backward()
     assert raw.grad is not None
     assert torch.count_nonzero(raw.grad[3]) == 0
 
 
 def test_that_a_heavier_pair_pulls_the_mean_towards_its_loss() -> None:
-    batch, raw = _batch("square")
+    batch, raw = batch_of("square")
 
     def value(weight: list[float]) -> float:
         again = make_batch(raw[:4], raw[4:], batch.target.to(torch.int8), torch.tensor(weight))

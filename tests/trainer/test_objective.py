@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -66,6 +67,29 @@ def test_that_losses_stay_in_full_precision_under_mixed_precision(model: Sentenc
     with torch.autocast("cpu", torch.bfloat16):
         parts = objective(_columns(model), {"cells": torch.eye(4), "weight": torch.ones(4)})
     assert {part.dtype for part in parts.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("prime", {"prototypes": True, "batch_aware_variant": "pooled", "graded_weight": 0.2}),
+        ("default", {"base": "soft_targets", "batch_aware_variant": "softmax"}),
+        ("default", {"base": "soft_targets", "soft_target_source": "weight", "graded_weight": 0.2}),
+    ],
+)
+def test_that_objectives_of_a_recipe_train_together_in_full_precision(
+    model: SentenceTransformer, name: str, changes: dict[str, Any]
+) -> None:
+    objective = compose(resolve_recipe(name, changes), model, 32)
+    cells = torch.tensor([[1, 2, 0, 3], [0, 1, 0, 0], [3, 0, 1, 0], [0, 0, 2, 1]])
+    with torch.autocast("cpu", torch.bfloat16):
+        parts = objective(_columns(model), {"cells": cells, "weight": torch.tensor([1.0, 0.7, 1.0, 2.0])})
+    assert set(parts) == set(objective.weights)
+    assert {part.dtype for part in parts.values()} == {torch.float32}
+    torch.stack(list(parts.values())).sum().backward()
+    gradients = {name: parameter.grad for name, parameter in objective.named_parameters()}
+    assert all(gradient is None or torch.isfinite(gradient).all() for gradient in gradients.values())
+    assert all(gradient is not None for name, gradient in gradients.items() if name.startswith("parts."))
 
 
 def test_that_texts_are_encoded_as_sentence_transformers_does(model: SentenceTransformer) -> None:

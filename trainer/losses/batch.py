@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Cell(IntEnum):
-    """What is known about a (listing, item) cell of a batch; a variant is a negative to all losses so far."""
+    """What is known about a (listing, item) cell of a batch; only graded losses set a variant apart."""
 
     NEGATIVE = 0
     TARGET = 1
@@ -29,8 +29,10 @@ class PairBatch:
         similarity: cosines, float [B, C].
         target: bool [B, C]; the positive that is trained, at most one per listing.
         known: bool [B, C]; further confirmed items of a listing, masked: neither positive nor negative.
-        negative: bool [B, C]; everything else.
+        negative: bool [B, C]; everything else, variants included.
+        variant: bool [B, C]; the negatives that are another version of the listing's item.
         weight: float [B], of each listing's pair.
+        agreement: float [B], 0 to 1; how far reviewers agree on each listing's pair.
     """
 
     listings: Tensor
@@ -39,7 +41,9 @@ class PairBatch:
     target: Tensor
     known: Tensor
     negative: Tensor
+    variant: Tensor
     weight: Tensor
+    agreement: Tensor
 
     @property
     def zero(self) -> Tensor:
@@ -48,7 +52,11 @@ class PairBatch:
 
 
 def make_batch(
-    listings: Tensor, items: Tensor, cells: Tensor | None = None, weight: Tensor | None = None
+    listings: Tensor,
+    items: Tensor,
+    cells: Tensor | None = None,
+    weight: Tensor | None = None,
+    agreement: Tensor | None = None,
 ) -> PairBatch:
     """A :class:`PairBatch` of raw embeddings.
 
@@ -59,6 +67,7 @@ def make_batch(
         items: float [C, d].
         cells: integers of :class:`Cell`, [B, C]; None: item i is the target of listing i, no more is known.
         weight: float [B]; None: all 1.
+        agreement: float [B]; None: all 1, nobody disagrees.
     """
     exact = torch.promote_types(listings.dtype, torch.float32)
     unit_listings = functional.normalize(listings.to(exact), dim=-1)
@@ -67,6 +76,8 @@ def make_batch(
         cells = torch.eye(len(listings), len(items), dtype=torch.int8, device=listings.device)
     if weight is None:
         weight = torch.ones(len(listings), device=listings.device)
+    if agreement is None:
+        agreement = torch.ones(len(listings), device=listings.device)
     target = cells == Cell.TARGET
     known = cells == Cell.KNOWN
     return PairBatch(
@@ -76,7 +87,9 @@ def make_batch(
         target=target,
         known=known,
         negative=~(target | known),
+        variant=cells == Cell.VARIANT,
         weight=weight.to(exact),
+        agreement=agreement.to(exact),
     )
 
 

@@ -14,7 +14,9 @@ class BatchAware(nn.Module):
 
     Representations [n, 4d] are projected to ``width``, pass one transformer encoder layer over the
     whole batch as one sequence (no positions, no dropout), then a linear head. Used in training only.
-    Source: ALC, 2510.04551; the exact form of the term is not public, this is our reconstruction.
+    Source: ALC, 2510.04551; the exact form of the term is not public, this is our reconstruction. The
+    variants of it are :class:`~trainer.losses.batch_aware_softmax.BatchAwareSoftmax` and
+    :class:`~trainer.losses.batch_aware_pooled.BatchAwarePooled`.
     """
 
     def __init__(self, dimension: int, width: int = 128, heads: int = 4) -> None:

@@ -18,10 +18,19 @@ class JudgedPairs(NamedTuple):
     weight: Tensor
 
 
+def pair_representation(listing: Tensor, item: Tensor) -> Tensor:
+    """``[q, l, |q - l|, q * l]`` of items q [..., d] and listings l that expand to their shape: [..., 4d].
+
+    Source: ALC, 2510.04551.
+    """
+    listing = listing.expand_as(item)
+    return torch.cat([item, listing, (item - listing).abs(), item * listing], dim=-1)
+
+
 def judged_pairs(batch: PairBatch) -> JudgedPairs:
     """Targets first, then hardest negatives; listings that lack one or the other contribute what they have.
 
-    The representation of listing l and item q is ``[q, l, |q - l|, q * l]``. Source: ALC, 2510.04551.
+    Source: ALC, 2510.04551.
     """
     target_row, target_column = batch.target.nonzero(as_tuple=True)
     masked = batch.similarity.detach().masked_fill(~batch.negative, -torch.inf)
@@ -33,7 +42,7 @@ def judged_pairs(batch: PairBatch) -> JudgedPairs:
     is_match = torch.zeros(len(row), dtype=batch.similarity.dtype, device=batch.similarity.device)
     is_match[: len(target_row)] = 1.0
     return JudgedPairs(
-        representation=torch.cat([item, listing, (item - listing).abs(), item * listing], dim=1),
+        representation=pair_representation(listing, item),
         is_match=is_match,
         weight=batch.weight[row],
     )
