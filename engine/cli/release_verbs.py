@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,6 +69,10 @@ def train(
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
     number_format: Annotated[NumberFormat, typer.Option(help="What to compute in.")] = NumberFormat.AUTO,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the training run.")] = 0,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Change a setting of the recipe; repeatable."),
+    ] = None,
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="Carry on with a cancelled or failed training run.")
     ] = None,
@@ -86,9 +91,12 @@ def train(
     """Train the encoder on the decisions and build a challenger of it; promoting is yours to decide."""
     terminal = Terminal(as_json)
     call = invocation(ctx)
-    if resume is not None and recipe is not None:
-        raise InputError("--resume carries on with the training run's own recipe; leave --recipe out")
-    if import_result is not None and (resume or recipe or export_job):
+    if resume is not None and (recipe is not None or changes):
+        raise InputError(
+            "--resume carries on with the training run's own recipe; leave --recipe and --set out"
+        )
+    overrides = _overrides(changes or [])
+    if import_result is not None and (resume or recipe or export_job or overrides):
         raise InputError("--import-result takes a finished training run back; give it alone")
     if export_job is not None:
         from engine.pipeline.carried_runs import check_target
@@ -99,7 +107,11 @@ def train(
             run = ws.import_training(import_result)
         elif resume is None:
             run = ws.prepare_training(
-                recipe=recipe or "default", device=device.value, precision=number_format.value, seed=seed
+                recipe=recipe or "default",
+                device=device.value,
+                precision=number_format.value,
+                seed=seed,
+                overrides=overrides,
             )
         else:
             run = _run(ws, resume)
@@ -125,6 +137,20 @@ def train(
     if not comparison.gate.passed:
         closing = f"Challenger {release.id} should not be promoted; the champion stays"
     terminal.answer(document, release_table(release), *comparison_tables(comparison), closing)
+
+
+def _overrides(changes: list[str]) -> dict[str, object]:
+    """Settings by field; the trainer knows which there are and refuses others before its first step."""
+    found: dict[str, object] = {}
+    for change in changes:
+        field, equals, value = change.partition("=")
+        if not equals or not field.strip():
+            raise InputError(f"--set {change} is no FIELD=VALUE; for example --set hard_negatives=3")
+        try:
+            found[field.strip()] = json.loads(value)
+        except ValueError:
+            found[field.strip()] = value  # a word, such as infonce
+    return found
 
 
 def _how_to_go_on(run: TrainingRun, target: Path) -> str:

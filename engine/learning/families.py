@@ -39,7 +39,7 @@ def role_of(family: int, seed: int, validation_share: float = VALIDATION_SHARE) 
 
     Args:
         family: as :func:`family_of` gives it.
-        seed: the training run's seed.
+        seed: of the workspace.
         validation_share: in [0, 1].
     """
     digest = blake2b(f"{seed}:{family}".encode(), digest_size=8).digest()

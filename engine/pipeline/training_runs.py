@@ -44,7 +44,8 @@ def write_run(
         InputError: there are too few confirmed pairs to train on.
     """
     with store.reading() as uow:
-        pairs, items = build_pairs(uow, text_of=TextRecipe.of(settings).text, seed=seed)
+        # Families are held out by the workspace's seed: those of one run stay held out in all others.
+        pairs, items = build_pairs(uow, text_of=TextRecipe.of(settings).text, seed=settings.seed)
     confirmed = sum(verdict == "match" for verdict in pairs.column("verdict").to_pylist())
     if confirmed < LEAST_PAIRS:
         raise InputError(

@@ -284,3 +284,23 @@ def test_that_a_write_that_fails_leaves_neither_a_target_nor_a_run_half_taken_ov
     monkeypatch.undo()
     with Workspace.open(shop) as workspace:
         assert workspace.import_training(result).state is RunState.FINISHED
+
+
+def test_that_settings_of_the_recipe_can_be_changed(shop: Path, tmp_path: Path, alcove: Alcove) -> None:
+    changes = ["--set", "base=prime", "--set", "hard_negatives=3", "--set", "average=[0.5, 0.75]"]
+    alcove("train", shop, "--recipe", "quick", *changes, "--export-job", tmp_path / "other")
+    assert _job(tmp_path / "other")["overrides"] == {
+        "base": "prime",
+        "hard_negatives": 3,
+        "average": [0.5, 0.75],
+    }
+
+
+@pytest.mark.parametrize("change", ["hard_negatives", "=3"])
+def test_that_a_setting_without_field_and_value_is_refused(
+    change: str, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["train", str(shop), "--set", change]) == 2
+    assert "is no FIELD=VALUE; for example --set hard_negatives=3" in capsys.readouterr().err
+    with Workspace.open(shop) as workspace:
+        assert [one.id for one in workspace.runs()] == ["t0001"]

@@ -73,7 +73,8 @@ class TrainingObjective(nn.Module):
             sentence_features: ``input_ids`` and ``attention_mask`` [n, tokens] per column; the same on
                 every rank.
             labels: ``cells`` of :class:`~trainer.losses.batch.Cell` [B, C] and ``weight`` [B] of each
-                listing's pair, and ``row`` [B] where :attr:`watch` is set; or a tensor of cells alone.
+                listing's pair, ``row`` [B] where :attr:`watch` is set, and ``agreement`` [B] of its
+                reviewers where it is known; or a tensor of cells alone.
         """
         columns = list(sentence_features)
         embeddings = self._embed(columns)
@@ -81,9 +82,10 @@ class TrainingObjective(nn.Module):
         listings, items = embeddings[:count], embeddings[count:]
         cells = labels["cells"] if isinstance(labels, Mapping) else labels
         weight = labels["weight"] if isinstance(labels, Mapping) else None
+        agreement = labels.get("agreement") if isinstance(labels, Mapping) else None
         # Cosines, softmax and heads stay in full precision under mixed precision.
         with torch.autocast(device_type=embeddings.device.type, enabled=False):
-            batch = make_batch(listings, items, cells, weight)
+            batch = make_batch(listings, items, cells, weight, agreement)
             if self.watch is not None and isinstance(labels, Mapping) and torch.is_grad_enabled():
                 with torch.no_grad():
                     self.watch(labels["row"], batch)
