@@ -47,6 +47,10 @@ class QueueOrder(StrEnum):
     RECHECK = "recheck"
 
 
+#: Orders of what waits for its first answer.
+WAITING_ORDERS = tuple(order for order in QueueOrder if order is not QueueOrder.RECHECK)
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One verdict of one reviewer on one listing. Never changed; ``undone`` is derived.

@@ -18,7 +18,7 @@ import numpy as np
 
 from engine.automation.certificate import Audits, Estimates, Population, certify, zone_floor
 from engine.automation.matcher import fit_matcher
-from engine.contracts import QueueOrder
+from engine.contracts import WAITING_ORDERS, QueueOrder
 from engine.contracts.selective import coverage_at
 from engine.pipeline.random_stream import EVERYWHERE
 from engine.review.priorities import gain_priorities
@@ -153,9 +153,7 @@ def main() -> int:
     parser.add_argument("--precision", type=float, default=0.9)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--most", type=int, default=1000, help="decisions at the last mark")
-    parser.add_argument(
-        "--policies", nargs="*", default=[one.value for one in QueueOrder if one is not QueueOrder.RECHECK]
-    )
+    parser.add_argument("--policies", nargs="*", default=[one.value for one in WAITING_ORDERS])
     arguments = parser.parse_args()
     folders = arguments.datasets or [ROOT.parent / "shared" / "data" / n for n in ("abt_buy", "pricerunner")]
     for folder in (folder for folder in folders if (folder / "matches.csv").exists()):

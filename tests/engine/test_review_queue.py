@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.contracts import QueueOrder, ReleaseManifest, Route, RouteReason, Verdict
+from engine.contracts import WAITING_ORDERS, QueueOrder, ReleaseManifest, Route, RouteReason, Verdict
 from engine.review.priorities import gain_priorities, interest
 from engine.review.queue import SHARE_UNTIL_CERTIFIED, card, entry_for, share_of_random
 from engine.review.undo import undo
@@ -120,7 +120,7 @@ def test_that_an_audit_looks_the_same_whatever_the_machine_would_do(world):
     assert {(len(c.candidates), c.identical_pending, c.release_id) for c in cards} == {(3, 0, RELEASE)}
 
 
-@pytest.mark.parametrize("order", list(QueueOrder))
+@pytest.mark.parametrize("order", WAITING_ORDERS)
 def test_that_every_order_serves_every_waiting_listing_once(world, order):
     with world.reading() as uow:
         waiting = {row.listing_id for row in uow.listings.waiting(order, 400)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from engine.contracts import QueueOrder, Route
+from engine.contracts import WAITING_ORDERS, QueueOrder, Route
 from engine.store import Store
 from tests.engine.store_samples import add_items, add_listings, decide, matched_store, place
 
@@ -19,7 +19,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-@pytest.mark.parametrize("order", list(QueueOrder))
+@pytest.mark.parametrize("order", WAITING_ORDERS)
 @pytest.mark.parametrize("feeds", [1, 3])
 def test_that_the_queue_reads_its_index_in_order_without_sorting(
     store: Store, order: QueueOrder, feeds: int

@@ -13,6 +13,7 @@ import pytest
 
 from engine.automation.certificate import certify
 from engine.contracts import (
+    WAITING_ORDERS,
     Certificate,
     Finished,
     Notice,
@@ -247,7 +248,7 @@ def test_that_similarity_alone_is_reported_beside_confidence(certified: Workspac
     assert scored.item_ids.shape == (LISTINGS, 5)
 
 
-@pytest.mark.parametrize("order", list(QueueOrder))
+@pytest.mark.parametrize("order", WAITING_ORDERS)
 def test_that_every_order_asks_each_listing_once(certified: Workspace, order: QueueOrder) -> None:
     page = certified.queue(order=order, limit=60)
     assert page
