@@ -34,6 +34,8 @@ for arguments in (
 """
 _LOADED = "modules loaded:"
 _DESKTOP = "import sys\nimport desktop.app"
+#: All that a training step needs, on a machine that only trains.
+_STEPS = "import sys\nimport trainer.encoder_trainer, trainer.run_callback, trainer.devices"
 _TRAINER = "import sys\nimport trainer.__main__"
 
 
@@ -77,3 +79,9 @@ def test_that_packages_import_without_side_effects_on_the_home(module: str, tmp_
     code = f"import os, sys\nos.environ['ALCOVE_HOME'] = {str(home)!r}\nimport {module}"
     loaded_after(code)
     assert not home.exists()
+
+
+def test_that_training_steps_need_neither_polars_nor_a_database() -> None:
+    loaded = loaded_after(_STEPS)
+    assert "torch" in loaded
+    assert not loaded & {"polars", "sqlalchemy", "PySide6", "hnswlib"}

@@ -13,6 +13,8 @@ from engine.errors import EnvironmentError_
 
 #: tf32 came with Ampere.
 _AMPERE = 8
+#: Rows of one pass on a CPU: small enough that titles of one length meet, large enough to fill the cores.
+CPU_CHUNK_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class ComputeDevice:
     def half(self) -> torch.dtype | None:
         """The dtype of autocast; None computes in fp32."""
         return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
+
+    @property
+    def chunk_rows(self) -> int | None:
+        """Texts of one pass, which are of similar length, so that little of it is padding; None: all."""
+        return CPU_CHUNK_ROWS if self.kind == "cpu" else None
 
     def prepare(self) -> None:
         """Set what torch keeps for the whole process."""

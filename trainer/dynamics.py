@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.contracts.training import DYNAMICS
 from trainer import checkpoints
-from trainer.data import PairSet
 from trainer.losses.batch import PairBatch, hardest_negatives, target_similarity
+from trainer.pairs import PairSet
 
 
 class PairDynamics:
@@ -62,6 +61,8 @@ class PairDynamics:
             rows: listing (its place in ``pairs.train``) and item of every row.
             pairs: of the run.
         """
+        import polars as pl  # deferred: steps are taken without it
+
         seen = [n for n, (_, item) in enumerate(rows) if item is not None and self._times[n]]
         items = [pairs.item_ids[item] for n in seen if (item := rows[n][1]) is not None]
         table = pl.DataFrame(

@@ -1,9 +1,10 @@
-"""Texts as token lists made once, and unit vectors of them with the encoder as it is now."""
+"""The encoder, texts as token lists made once, and unit vectors of them with the encoder as it is now."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,26 @@ class TokenTable:
         lengths = torch.tensor([len(tokens) for tokens in chosen])
         mask = (torch.arange(padded.shape[1])[None] < lengths[:, None]).to(padded.dtype)
         return {"input_ids": padded, "attention_mask": mask}
+
+
+def load_encoder(folder: Path, device: str, max_tokens: int) -> tuple[SentenceTransformer, int]:
+    """The sentence-transformers model of a folder, cut to ``max_tokens``, and its own length in tokens.
+
+    Its weights are float32, whatever the folder keeps them in: half of AdamW's small steps would be lost in
+    half precision.
+
+    Raises:
+        InputError: the folder holds no such model.
+    """
+    if not (folder / "modules.json").is_file():
+        raise InputError(f"{folder} is not a sentence-transformers folder; write the job again.")
+    try:
+        model = SentenceTransformer(str(folder), device=device, local_files_only=True).float()
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder} cannot be loaded: {error}") from error
+    full_length = int(model.max_seq_length or max_tokens)
+    model.max_seq_length = min(full_length, max_tokens)
+    return model, full_length
 
 
 def encode(

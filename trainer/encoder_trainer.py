@@ -18,13 +18,13 @@ from engine.contracts.training import TrainingNotice
 from engine.errors import EnvironmentError_
 from trainer import checkpoints
 from trainer.config import Recipe
-from trainer.data import PairSet
 from trainer.devices import ComputeDevice
 from trainer.dynamics import PairDynamics
 from trainer.embedding import TokenTable
 from trainer.failures import is_out_of_memory
 from trainer.losses import TrainingObjective
 from trainer.mining import HardNegatives, KnownPairs
+from trainer.pairs import PairSet
 from trainer.run_callback import Emit, RunCallback
 from trainer.sampling import LookAlikeBatches
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data import JudgedListing, PairSet
 from trainer.losses.batch import Cell
+from trainer.pairs import JudgedListing, PairSet
 
 
 class HardNegatives:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from trainer.data import JudgedListing, PairSet
 from trainer.losses.batch import Cell
 from trainer.mining import HardNegatives, KnownPairs
+from trainer.pairs import JudgedListing, PairSet
 
 
 def _listing(
