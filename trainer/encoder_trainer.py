@@ -85,7 +85,7 @@ class TrainingRows:
             **{f"listing_{key}": value for key, value in self._listing_tokens.features(listings).items()},
             **{f"item_{key}": value for key, value in self._item_tokens.features(items).items()},
             "label": {
-                "cells": torch.from_numpy(self._known.cells(listings, items, targets)),
+                "entries": torch.from_numpy(self._known.entries(listings, items, targets)),
                 "weight": torch.tensor(weights, dtype=torch.float32),
                 "row": torch.tensor([feature["row"] for feature in features]),
             },
@@ -166,7 +166,7 @@ class EncoderTrainer(SentenceTransformerTrainer):
                     }
                     for (is_head, decays), parameters in groups.items()
                 ],
-                fused=self.args.device.type == "cuda",
+                fused=True,
             )
         return cast(torch.optim.Optimizer, self.optimizer)
 
@@ -322,4 +322,5 @@ def training_arguments(
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=device.kind == "cuda",
+        accelerator_config={"non_blocking": device.kind == "cuda"},
     )

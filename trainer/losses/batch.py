@@ -96,9 +96,10 @@ def make_batch(
 def weighted_mean(values: Tensor, weights: Tensor, batch: PairBatch) -> Tensor:
     """Mean of ``values`` [n] weighted by ``weights`` [n]; the batch's graph zero where nothing weighs."""
     total = weights.sum()
-    if values.numel() == 0 or float(total) <= 0.0:
-        return batch.zero
-    return (values * weights).sum() / total
+    # Not a question to the number, whose answer would wait for all the work of a GPU.
+    weighs = total > 0
+    mean = (values * weights).sum() / torch.where(weighs, total, torch.ones_like(total))
+    return torch.where(weighs, mean, batch.zero)
 
 
 def hardest_negatives(batch: PairBatch, count: int) -> tuple[Tensor, Tensor]:
