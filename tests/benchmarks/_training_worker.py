@@ -11,9 +11,7 @@ import json
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from datasets import Dataset
@@ -28,6 +26,7 @@ from transformers import TrainerCallback, set_seed
 from transformers.trainer_callback import PrinterCallback, TrainerControl, TrainerState
 
 from engine.contracts.training import TrainingJob
+from tests.benchmarks.training_speed import Setup
 from trainer.config import resolve_recipe
 from trainer.devices import ComputeDevice, choose_device
 from trainer.embedding import TokenTable, Vectors, encode, load_encoder
@@ -39,46 +38,6 @@ from trainer.sampling import LookAlikeBatches
 
 #: What a machine that only trains need not have.
 NOT_NEEDED = ("polars", "sqlalchemy", "PySide6", "hnswlib", "engine.store", "engine.workspace")
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a process trains and how.
-
-    Attributes:
-        recipe: of our trainer; None is sentence-transformers' trainer.
-        overrides: of the recipe.
-        encoder: sentence-transformers folder.
-        pairs: texts of a listing, its item and a rejected candidate; a whole number of batches.
-        batch: pairs of a step.
-        steps: of a turn.
-        warm_up: steps before the first turn.
-        turns: how many there will be.
-        device: cpu or cuda.
-        max_tokens: longer texts are cut.
-        cache_rows: texts whose activations are kept; None keeps those of all.
-        chunk_rows: texts that our trainer runs in one pass; 0 leaves it to the device.
-        threads: of the CPU.
-    """
-
-    recipe: str | None
-    overrides: dict[str, Any]
-    encoder: str
-    pairs: list[tuple[str, str, str]]
-    batch: int
-    steps: int
-    warm_up: int
-    turns: int
-    device: str
-    max_tokens: int
-    cache_rows: int | None
-    chunk_rows: int
-    threads: int
-
-    @property
-    def last_step(self) -> int:
-        """One more than will be taken, so that nothing is done that belongs to the end of a run."""
-        return self.warm_up + self.turns * self.steps + 1
 
 
 class Work:
@@ -275,11 +234,6 @@ def peer(setup: Setup, device: ComputeDevice, folder: Path) -> None:
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Turns(setup, Work(model), {"listings": len(setup.pairs), "cluster_seconds": 0.0}))
     trainer.train()
-
-
-def write_setup(setup: Setup, path: Path) -> None:
-    """For a process that is about to start."""
-    path.write_text(json.dumps(asdict(setup)), encoding="utf-8")
 
 
 def main() -> int:

@@ -26,12 +26,11 @@ import platform
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from statistics import median
 from typing import Any
-
-from tests.benchmarks._training_worker import Setup, write_setup
 
 ROOT = Path(__file__).resolve().parents[2]
 DATASET = ROOT.parent / "shared" / "data" / "pricerunner"
@@ -46,6 +45,46 @@ ROWS: dict[str, tuple[str | None, dict[str, Any]]] = {
     PEER: (None, {}),
 }
 Report = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a process trains and how.
+
+    Attributes:
+        recipe: of our trainer; None is sentence-transformers' trainer.
+        overrides: of the recipe.
+        encoder: sentence-transformers folder.
+        pairs: texts of a listing, its item and a rejected candidate; a whole number of batches.
+        batch: pairs of a step.
+        steps: of a turn.
+        warm_up: steps before the first turn.
+        turns: how many there will be.
+        device: cpu or cuda.
+        max_tokens: longer texts are cut.
+        cache_rows: texts whose activations are kept; None keeps those of all.
+        chunk_rows: texts that our trainer runs in one pass; 0 leaves it to the device.
+        threads: of the CPU.
+    """
+
+    recipe: str | None
+    overrides: dict[str, Any]
+    encoder: str
+    pairs: list[tuple[str, str, str]]
+    batch: int
+    steps: int
+    warm_up: int
+    turns: int
+    device: str
+    max_tokens: int
+    cache_rows: int | None
+    chunk_rows: int
+    threads: int
+
+    @property
+    def last_step(self) -> int:
+        """One more than will be taken, so that nothing is done that belongs to the end of a run."""
+        return self.warm_up + self.turns * self.steps + 1
 
 
 def main() -> int:
@@ -282,7 +321,7 @@ class _Worker:
     """A process that trains a few steps whenever it is given a line."""
 
     def __init__(self, setup: Setup, path: Path, threads: int) -> None:
-        write_setup(setup, path)
+        path.write_text(json.dumps(asdict(setup)), encoding="utf-8")
         quiet = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true", "TQDM_DISABLE": "1"}
         counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), str(threads))
         paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
