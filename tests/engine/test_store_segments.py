@@ -144,7 +144,8 @@ def test_that_audits_are_the_answered_draws_in_force(store: Store) -> None:
             placed = uow.listings.placement(audit.listing_id)
             listing = uow.listings.get(audit.listing_id)
             assert audit.confidence == placed.confidence
-            assert audit.best_item == placed.candidates[0].item_id == audit.confirmed_item == 1
+            assert audit.best_item == placed.candidates[0].item_id == 1
+            assert audit.right_items == {1}
             assert audit.right
             assert audit.brand == listing.brand.strip().casefold()
             assert 0 < audit.inclusion < 1
