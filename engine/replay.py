@@ -191,11 +191,12 @@ def review(workspace: Workspace, gold: Gold, count: int, order: QueueOrder, list
         if not entries:
             break
         for entry in entries:
-            verdict, item_id = _answer(workspace, gold, workspace.card(entry))
+            verdict, item_id, also_right = _answer(workspace, gold, workspace.card(entry))
             workspace.decide(
                 listing_id=entry.listing_id,
                 verdict=verdict,
                 item_id=item_id,
+                also_right=also_right,
                 reviewer=_REVIEWER,
                 draw_id=entry.draw_id,
             )
@@ -204,19 +205,27 @@ def review(workspace: Workspace, gold: Gold, count: int, order: QueueOrder, list
     return done
 
 
-def _answer(workspace: Workspace, gold: Gold, card: ReviewCard) -> tuple[Verdict, int | None]:
-    """What a careful reviewer says: a right candidate, one found by search, or none of these."""
+def _answer(
+    workspace: Workspace, gold: Gold, card: ReviewCard
+) -> tuple[Verdict, int | None, tuple[int, ...]]:
+    """What a careful reviewer says: all right candidates, one found by search, or none of these.
+
+    Of the right candidates on the card the one of highest confidence is the item, and the others are also
+    right. A right item that is not on the card is not named, and counts as wrong if the machine answers
+    with it: so what is certified holds for what a reviewer can know.
+    """
     right = gold.of(card.listing.external_id)
     if not right:
-        return Verdict.NONE, None
+        return Verdict.NONE, None, ()
     shown = [view for view in card.candidates if view.item.external_id in right]
     if shown:
-        return Verdict.MATCH, max(shown, key=lambda view: view.candidate.confidence).item.id
+        best = max(shown, key=lambda view: view.candidate.confidence).item.id
+        return Verdict.MATCH, best, tuple(view.item.id for view in shown if view.item.id != best)
     for external_id in sorted(right):
         for item in workspace.search_items(external_id, 5):
             if item.external_id == external_id:
-                return Verdict.MATCH, item.id
-    return Verdict.NONE, None
+                return Verdict.MATCH, item.id, ()
+    return Verdict.NONE, None, ()
 
 
 def _train(workspace: Workspace, recipe: str, seed: int, listen: OnEvent) -> bool:

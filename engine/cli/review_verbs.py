@@ -58,7 +58,7 @@ def decide(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="CSV or JSONL with listing_id, verdict, item_id, decided_at.",
+            help="CSV or JSONL with listing_id, verdict, item_id, also_item_ids, decided_at.",
             show_default=False,
         ),
     ],
@@ -99,8 +99,10 @@ def undo(
         undone, _ = ws.undo(decision)
         listing = ws.listing(undone.listing_id)
         item = None if undone.item_id is None else ws.item(undone.item_id)
-    document = documents.decision_document(undone, listing, item)
+        also_right = [ws.item(number) for number in undone.also_right]
+    document = documents.decision_document(undone, listing, item, also_right)
     named = "" if item is None else f" {item.external_id}"
+    named += "".join(f", also right {one.external_id}" for one in also_right)
     what = "second opinion " if isinstance(undone, SecondOpinion) else ""
     line = f"Undone: {what}{undone.verdict.value}{named} for listing {listing.external_id}, {listing.title}"
     Terminal(as_json).answer(document, line)

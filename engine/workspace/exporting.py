@@ -12,6 +12,7 @@ from engine.intake.export_tables import TableWriter, format_of
 from engine.learning.pairs import build_pairs
 from engine.pipeline.release_files import ENCODER_FOLDER
 from engine.pipeline.search_side import TextRecipe
+from engine.review.decision_file import SEPARATOR
 from engine.store import UnitOfWork
 from engine.workspace.base import WorkspaceBase
 
@@ -28,6 +29,7 @@ MATCH_COLUMNS = (
     "reason",
     "item_id",
     "item_title",
+    "also_item_ids",
     "confidence",
     "release",
     "verdict",
@@ -42,6 +44,7 @@ DECISION_COLUMNS = (
     "verdict",
     "item_id",
     "item_title",
+    "also_item_ids",
     "reviewer",
     "decided_at",
     "stream",
@@ -131,7 +134,9 @@ def _matches(uow: UnitOfWork) -> Iterator[tuple[list[Row], int]]:
                 answers[listing.id] = decision.item_id
             elif placement is not None and placement.route != Route.REVIEW:
                 answers[listing.id] = placement.item_id
-        items = uow.items.get_many(sorted({i for i in answers.values() if i is not None}))
+        also = {id_: decided[id_].also_right for id_ in answers if id_ in decided}
+        named = {i for i in answers.values() if i is not None}.union(*also.values())
+        items = uow.items.get_many(sorted(named))
         rows: list[Row] = []
         for listing in page:
             decision, placement = decided.get(listing.id), placements.get(listing.id)
@@ -145,6 +150,7 @@ def _matches(uow: UnitOfWork) -> Iterator[tuple[list[Row], int]]:
                     "reason": placement.reason.value if placement and placement.reason else "",
                     "item_id": item.external_id if item else "",
                     "item_title": item.title if item else "",
+                    "also_item_ids": SEPARATOR.join(items[i].external_id for i in also.get(listing.id, ())),
                     "confidence": round(placement.confidence, 4) if placement else None,
                     "release": placement.release_id if placement else "",
                     "verdict": decision.verdict.value if decision else "",
@@ -170,6 +176,7 @@ def _decisions(uow: UnitOfWork) -> Iterator[tuple[list[Row], int]]:
                     "verdict": entry.decision.verdict.value,
                     "item_id": entry.item_external_id,
                     "item_title": entry.item_title,
+                    "also_item_ids": SEPARATOR.join(external_id for external_id, _ in entry.also_right),
                     "reviewer": entry.decision.reviewer,
                     "decided_at": entry.decision.decided_at,
                     "stream": entry.decision.stream.value,
