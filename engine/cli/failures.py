@@ -21,9 +21,9 @@ def explain(error: Exception, *, arguments: Sequence[str], workspace: Path | Non
     """The exit code and the one line for an error; a bug's traceback goes to the log first."""
     if isinstance(error, EngineError) and not isinstance(error, BugError):
         return error.exit_code, error.message
-    if isinstance(error, OSError) and error.filename is not None and str(error.filename) in arguments:
-        if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError | FileExistsError):
-            return INPUT, f"{error.filename}: {(error.strerror or str(error)).lower()}"
+    wrong_name = FileNotFoundError | IsADirectoryError | NotADirectoryError | FileExistsError
+    if isinstance(error, wrong_name) and error.filename is not None and str(error.filename) in arguments:
+        return INPUT, f"{error.filename}: {(error.strerror or str(error)).lower()}"
     fault = machine_error(error)
     if fault is not None:
         return fault.exit_code, fault.message
