@@ -10,12 +10,11 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 from sqlalchemy import create_engine
 
 from engine.errors import EnvironmentError_, InputError
-from engine.store.connections import DATABASE, plain_errors
+from engine.store.connections import DATABASE, database_uri, plain_errors
 from engine.store.lock import WorkspaceLock
 from engine.store.migrate import schema_version
 
@@ -34,8 +33,7 @@ def copy_database(folder: Path, target: Path, *, read_only: bool = False) -> Non
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
     partial.unlink(missing_ok=True)
-    mode = "ro" if read_only else "rw"
-    uri = "file:" + quote((folder.resolve() / DATABASE).as_posix()) + f"?mode={mode}"
+    uri = database_uri(folder.resolve() / DATABASE, read_only=read_only)
     try:
         with (
             contextlib.closing(sqlite3.connect(uri, uri=True)) as source,
@@ -55,7 +53,7 @@ def check_database(path: Path, *, thoroughly: bool = False) -> None:
 
     Thoroughly: every index is compared with its table, and every reference is followed.
     """
-    uri = "file:" + quote(path.resolve().as_posix()) + "?mode=ro"
+    uri = database_uri(path.resolve(), read_only=True)
     with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
         check = "integrity_check" if thoroughly else "quick_check"
         found = connection.execute(f"PRAGMA {check}(1)").fetchone()[0]

@@ -130,6 +130,17 @@ def test_that_without_a_backup_there_is_nothing_to_restore(
     assert list((tmp_path / "other").iterdir()) == []
 
 
+def test_that_a_folder_nobody_may_write_to_can_be_verified(
+    shop: Path, alcove: Alcove, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.store.connections.may_write", lambda path: False)
+    shop.chmod(0o555)
+    try:
+        assert alcove("verify", shop)["ok"]
+    finally:
+        shop.chmod(0o755)
+
+
 def test_that_verifying_names_what_is_damaged(shop: Path, alcove: Alcove) -> None:
     made = Path(alcove("backup", shop)["backup"])
     whole = alcove("verify", shop)
