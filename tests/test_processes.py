@@ -28,7 +28,17 @@ for arguments in (
     ["audit", {workspace!r}],
     ["evaluate", {workspace!r}],
     ["rollback", {workspace!r}],
-    ["export", {workspace!r}, "matches", "--to", {workspace!r} + "/matches.csv"],
+    ["decide", {workspace!r}, "--from", {workspace!r} + "/../decisions.csv"],
+    ["undo", {workspace!r}],
+    ["reviewers", {workspace!r}],
+    ["adjudicate", {workspace!r}],
+    ["costs", {workspace!r}, "--wrong", "5", "--review", "1"],
+    ["report", {workspace!r}],
+    ["backup", {workspace!r}],
+    ["verify", {workspace!r}],
+    ["restore", {workspace!r}],
+    *(["export", {workspace!r}, what, "--to", {workspace!r} + "/../" + what + ".csv"]
+      for what in ("matches", "decisions", "pairs", "encoder")),
 ):
     assert run(arguments) == 0, arguments
 """
@@ -51,7 +61,10 @@ def loaded_after(code: str) -> set[str]:
 
 def test_that_the_command_line_loads_neither_torch_nor_qt(tmp_path: Path) -> None:
     folder = tmp_path / "shop"
-    matched_workspace(folder).close()
+    with matched_workspace(folder) as workspace:
+        listing = workspace.listing(workspace.queue(limit=1)[0].listing_id).external_id
+    rows = f"listing_id,verdict\n{listing},unsure\n"
+    (tmp_path / "decisions.csv").write_text(rows, encoding="utf-8")
     loaded = loaded_after(_CLI.format(workspace=str(folder)))
     assert "engine" in loaded
     assert not loaded & {"torch", "sentence_transformers", "transformers", "PySide6", "trainer", "desktop"}

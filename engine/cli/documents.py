@@ -287,8 +287,18 @@ def _run_document(run: TrainingRun) -> Document:
     }
 
 
+def backup_document(made: Path) -> Document:
+    """``alcove backup``."""
+    return {"backup": str(made)}
+
+
+def restore_document(restored: Path, before: Path | None) -> Document:
+    """``alcove restore``: the backup, and where the database from before is; null where there was none."""
+    return {"restored": str(restored), "before": None if before is None else str(before)}
+
+
 def doctor_document(lines: Sequence[DoctorLine]) -> Document:
-    """``alcove doctor``."""
+    """``alcove doctor`` and ``alcove verify``."""
     return {
         "ok": all(line.ok for line in lines),
         "findings": [

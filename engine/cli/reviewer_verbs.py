@@ -159,3 +159,4 @@ def _adjudicate_from(
     title = f"Refused rows ({len(shown):,} of {len(report.refused):,})"
     refused = [table(title, ("row", "reason"), shown, right=("row",))] if shown else []
     terminal.answer(documents.adjudication_document(report), line, *refused)
+    terminal.note_refused(file.name, report.rows, report.refused, taken=report.adjudicated)

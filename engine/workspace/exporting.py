@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from engine.contracts import ChangeSet, Finished, Progress, Route, WorkEvent
 from engine.errors import InputError
@@ -53,6 +54,16 @@ DECISION_COLUMNS = (
     "undone",
     "note",
 )
+PAIR_COLUMNS = (
+    "feed",
+    "listing_id",
+    "listing_text",
+    "item_id",
+    "item_text",
+    "verdict",
+    "weight",
+    "role",
+)
 
 
 class Exporting(WorkspaceBase):
@@ -90,11 +101,18 @@ class Exporting(WorkspaceBase):
 
     def _pairs(self, target: Path, format: str | None) -> Iterator[WorkEvent[int]]:
         recipe = TextRecipe.of(self.settings)
-        with self._store.reading() as uow:
-            pairs, _ = build_pairs(uow, text_of=recipe.text, seed=0)
-        with TableWriter(pairs.column_names, target, format_of(target, format)) as writer:
-            for batch in pairs.to_batches(max_chunksize=10_000):
-                writer.write(batch.to_pylist())
+        with (
+            self._store.reading() as uow,
+            TableWriter(PAIR_COLUMNS, target, format_of(target, format)) as writer,
+        ):
+            pairs, items = build_pairs(uow, text_of=recipe.text, seed=self.settings.seed)
+            texts = dict(
+                zip(items.column("item_id").to_pylist(), items.column("item_text").to_pylist(), strict=True)
+            )
+            feeds = {feed.id: feed.name for feed in uow.feeds.all()}
+            for batch in pairs.to_batches(max_chunksize=_PAGE):
+                rows: list[Row] = batch.to_pylist()
+                writer.write(_with_own_ids(uow, rows, feeds, texts))
                 yield Progress("exporting", writer.rows, pairs.num_rows)
         yield Finished(writer.rows, ChangeSet())
 
@@ -116,6 +134,27 @@ class Exporting(WorkspaceBase):
         finally:
             shutil.rmtree(part, ignore_errors=True)
         yield Finished(len(names), ChangeSet())
+
+
+def _with_own_ids(
+    uow: UnitOfWork, pairs: list[Row], feeds: Mapping[int, str], texts: Mapping[int, str]
+) -> list[Row]:
+    """Pairs as training sees them, with the user's own ids instead of the workspace's numbers."""
+    listings = uow.listings.get_many(sorted({cast(int, pair["listing_id"]) for pair in pairs}))
+    items = uow.items.get_many(sorted({cast(int, pair["item_id"]) for pair in pairs}))
+    rows: list[Row] = []
+    for pair in pairs:
+        listing, item = listings[cast(int, pair["listing_id"])], items[cast(int, pair["item_id"])]
+        rows.append(
+            {
+                **pair,
+                "feed": feeds.get(listing.feed_id, ""),
+                "listing_id": listing.external_id,
+                "item_id": item.external_id,
+                "item_text": texts[item.id],
+            }
+        )
+    return rows
 
 
 def _matches(uow: UnitOfWork) -> Iterator[tuple[list[Row], int]]:
