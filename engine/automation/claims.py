@@ -105,4 +105,4 @@ class Claims:
 
 def _keys(item_row: Ints, plain: Floats) -> npt.NDArray[np.float64]:
     """Numbers that ascend by item and, within one, from the strongest pair to the weakest."""
-    return _SPAN * (item_row + 1.0) - np.clip(plain.astype(np.float64), 1e-6, _SPAN - 1e-6)
+    return np.asarray(_SPAN * (item_row + 1.0) - np.clip(plain, 1e-6, _SPAN - 1e-6), dtype=np.float64)
