@@ -161,8 +161,10 @@ def _replay_seed(
             goal = round(settings.decisions * number / settings.rounds)
             spent += review(workspace, gold, goal - spent, QueueOrder(settings.policy), listen)
             _drain(workspace.certify(), listen)
-            promoted = False
+            promoted, before = False, None
             if settings.recipe != "none" and number == settings.rounds:
+                # What `--recipe none` ends with on this seed: the two compare training, paired.
+                before = _measure(workspace, gold, listen)
                 promoted = _train(workspace, settings.recipe, seed, listen)
             entry = _measure(workspace, gold, listen)
             yield {
@@ -170,6 +172,7 @@ def _replay_seed(
                 "round": number,
                 "decisions": spent,
                 **entry,
+                "before_training": before,
                 "promoted": promoted,
                 "seconds": round(time.monotonic() - started, 1),
             }
@@ -323,17 +326,23 @@ def _line(entry: dict[str, Any]) -> str:
     )
 
 
+def _numbers(entry: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Every number of an entry, those of nested entries by joined names."""
+    for name, value in entry.items():
+        if isinstance(value, dict):
+            yield from _numbers(value, f"{prefix}{name}_")
+        elif isinstance(value, int | float):
+            yield prefix + name, float(value)
+
+
 def _final(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean and standard deviation over seeds of every number of the last round."""
     last: dict[int, dict[str, Any]] = {entry["seed"]: entry for entry in rounds}
     values: dict[str, list[float]] = {}
     for entry in last.values():
-        for name, value in entry.items():
-            if isinstance(value, dict):
-                for key, number in value.items():
-                    values.setdefault(f"{name}_{key}", []).append(float(number))
-            elif isinstance(value, int | float) and name not in ("seed", "round"):
-                values.setdefault(name, []).append(float(value))
+        for name, number in _numbers(entry):
+            if name not in ("seed", "round"):
+                values.setdefault(name, []).append(number)
     return {
         "mean": {name: round(float(np.mean(numbers)), 4) for name, numbers in values.items()},
         "std": {name: round(float(np.std(numbers)), 4) for name, numbers in values.items()},
