@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from sklearn.feature_extraction.text import HashingVectorizer
 
 from engine.automation.brands import BRAND_ITEMS, BrandBook
 from engine.automation.evidence_columns import EVIDENCE_NAMES, TEXT_NAMES, column
@@ -22,6 +23,11 @@ from engine.contracts import Record
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+
+#: Character grams of model codes: short ones, because codes differ by a letter or a digit.
+_CODE_GRAMS = HashingVectorizer(
+    analyzer="char_wb", ngram_range=(2, 3), n_features=2**18, alternate_sign=False, dtype=np.float32
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class Pairs:
 
 def _keys(tokens: TokenSets) -> frozenset[str]:
     """Everything a model code of the other side may be written as here."""
-    return tokens.codes | tokens.joined | frozenset(tokens.words)
+    return tokens.codes | tokens.joined | tokens.runs | frozenset(tokens.words)
 
 
 def _stems(tokens: TokenSets) -> set[str]:
@@ -75,6 +81,7 @@ class _Side:
     codes_total: Floats
     keys: sparse.csr_matrix
     stems: sparse.csr_matrix
+    code_grams: sparse.csr_matrix
     joined: sparse.csr_matrix
     joined_total: Floats
     named: dict[str, sparse.csr_matrix]
@@ -160,6 +167,7 @@ class EvidenceBuilder:
             codes_total=np.asarray([len(t.codes) for t in parsed], dtype=np.float32),
             keys=self._keys.incidence([_keys(t) for t in parsed]),
             stems=self._stems.incidence([_stems(t) for t in parsed]),
+            code_grams=_CODE_GRAMS.transform([" ".join(sorted(t.spelled)) for t in parsed]),
             joined=joined,
             joined_total=_sums(joined),
             named={q: table.incidence([_named(t, q) for t in parsed]) for q, table in self._named.items()},
@@ -251,6 +259,9 @@ class EvidenceBuilder:
         out[:, column("codes_conflict")] = (
             (item_codes > 0) & (listing_codes > 0) & (found == 0) & (found_back == 0)
         )
+        out[:, column("code_likeness")] = _shared(left.code_grams, li, right.code_grams, ii)
+        out[:, column("listing_codes_found")] = found_back / np.maximum(listing_codes, 1)
+        out[:, column("listing_codes_lost")] = listing_codes - found_back
         out[:, column("code_stems_agree")] = np.minimum(_shared(left.stems, li, right.stems, ii), 3)
         joined = _sums(right.joined[ii].multiply(left.joined[li].sign()))
         out[:, column("joined_agree")] = joined / np.maximum(right.joined_total[ii], 1e-6)
@@ -292,9 +303,20 @@ def _row_max(matrix: sparse.csr_matrix) -> Floats:
     return np.asarray(matrix.max(axis=1).todense(), dtype=np.float32).ravel()
 
 
+_WITH_MARGIN = (
+    "similarity",
+    "lexical",
+    "item_covered",
+    "listing_covered",
+    "codes_agree",
+    "code_likeness",
+    "listing_codes_found",
+)
+
+
 def add_margins(evidence: Floats, listing_row: Ints) -> None:
     """Fill the margin columns in place from their base columns. ``listing_row`` must be ascending."""
-    for name in ("similarity", "lexical", "item_covered", "listing_covered", "codes_agree"):
+    for name in _WITH_MARGIN:
         values = evidence[:, column(name)]
         evidence[:, column(f"{name}_margin")] = margin_to_best_other(values, listing_row)
     alias = evidence[:, column("alias_similarity")]

@@ -46,6 +46,11 @@ EVIDENCE_GROUPS: dict[str, dict[str, str]] = {
         "codes_conflict": "1 where both have model codes and none is shared",
         "item_has_code": "1 where the item has a model code",
         "code_stems_agree": "shared model code stems (up to two last characters cut), at most 3",
+        "code_likeness": "cosine of character 2- and 3-grams of what may be model codes; 0 without",
+        "code_likeness_margin": "code_likeness minus the best of the other candidates",
+        "listing_codes_found": "share of the listing's model codes found in the item",
+        "listing_codes_found_margin": "listing_codes_found minus the best of the other candidates",
+        "listing_codes_lost": "model codes of the listing that the item lacks",
     },
     "named values": {
         **{f"{quantity}_agree": f"values of {quantity} that both name" for quantity in QUANTITIES},

@@ -56,6 +56,9 @@ _NOT_ALNUM = re.compile(r"[\W_]+", re.UNICODE)
 _HAS_DIGIT = re.compile(r"\d")
 _HAS_LETTER = re.compile(r"[^\W\d_]", re.UNICODE)
 _MAX_TOKENS = 400
+#: Characters of the pieces of a code that was split: "KGN 33NL30" and "GI 64424 X" are, sentences are not.
+_HEAD, _NUMBER, _TAIL = 6, 8, 4
+_SPLIT_CODE, _RUN = 12, 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ class TokenSets:
 
     ``words`` are all tokens in reading order, ``numbers`` those that are numbers (canonical form),
     ``measures`` "quantity:value" with the unit normalised, ``codes`` model codes without
-    punctuation, ``joined`` every neighbouring pair of tokens written as one, ``named`` the
+    punctuation, ``joined`` every neighbouring pair of tokens written as one, ``runs`` three short ones
+    ("GI 64424 X"), ``spelled`` the codes and whatever of those looks like a code, ``named`` the
     "quantity:value" that words say and ``variants`` words like "plus" (``named_values.py``).
     """
 
@@ -73,6 +77,8 @@ class TokenSets:
     measures: frozenset[str]
     codes: frozenset[str]
     joined: frozenset[str]
+    runs: frozenset[str]
+    spelled: frozenset[str]
     named: frozenset[str]
     variants: frozenset[str]
 
@@ -139,17 +145,30 @@ def parse_tokens(text: str) -> TokenSets:
         if joined not in measured_tokens and _is_code(joined):
             codes.add(joined)
     codes.update(w for w in words if w not in measured_tokens and _is_code(w))
-    pairs = set()
-    for left, right in pairwise(words):
-        both = left + right
-        if len(both) <= 24 and (_HAS_DIGIT.search(both) is not None):
-            pairs.add(both)
+    pairs = {
+        left + right
+        for left, right in pairwise(words)
+        if len(left) + len(right) <= 24 and _HAS_DIGIT.search(left + right) is not None
+    }
+    split = {
+        left + right
+        for left, right in pairwise(words)
+        if len(left) <= _HEAD and len(right) <= _NUMBER and len(left) + len(right) <= _SPLIT_CODE
+    }
+    runs = {
+        left + middle + right
+        for left, middle, right in zip(words, words[1:], words[2:], strict=False)
+        if len(left) < _HEAD and len(right) <= _TAIL and len(left) + len(middle) + len(right) <= _RUN
+    }
+    runs = {run for run in runs if _HAS_DIGIT.search(run) is not None}
     return TokenSets(
         words=words,
         numbers=frozenset(numbers),
         measures=frozenset(measures),
         codes=frozenset(codes),
         joined=frozenset(pairs),
+        runs=frozenset(runs),
+        spelled=frozenset(codes | {token for token in split | runs if _is_code(token)}),
         named=named_values(text, words),
         variants=variant_words(words),
     )

@@ -58,6 +58,31 @@ def test_that_a_code_with_another_ending_shares_its_stem() -> None:
     assert evidence[0, column("code_stems_agree")] > evidence[1, column("code_stems_agree")] == 0
 
 
+def test_that_a_code_that_differs_by_a_letter_is_alike_and_yet_lost() -> None:
+    evidence = _evidence(
+        _listing("gorenje gi64424x dishwasher"),
+        _item("Gorenje GI 64424 X Dishwasher"),
+        _item("Gorenje GV64424X Dishwasher"),
+        _item("Gorenje Dishwasher"),
+    )
+    likeness = evidence[:, column("code_likeness")]
+    assert likeness[0] > likeness[1] > likeness[2] == 0
+    assert evidence[1, column("listing_codes_lost")] == 1
+    assert evidence[2, column("listing_codes_lost")] == 1
+    assert evidence[1, column("listing_codes_found")] == 0
+
+
+def test_that_the_codes_of_a_listing_are_found_however_the_item_writes_them() -> None:
+    evidence = _evidence(_listing("sony turntable ps-lx350h"), _item("Sony PS LX350H"), _item("Sony PSLX350"))
+    found = evidence[:, column("listing_codes_found")]
+    assert found[0] > found[1]
+    assert (
+        evidence[0, column("listing_codes_found_margin")]
+        > 0
+        > evidence[1, column("listing_codes_found_margin")]
+    )
+
+
 def test_that_attributes_count_only_where_both_state_them() -> None:
     evidence = _evidence(
         _listing("tv", brand="Sony", price=100.0),

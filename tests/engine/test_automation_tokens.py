@@ -55,3 +55,10 @@ def test_that_any_text_is_read_without_failing(text: str) -> None:
 
 def test_that_a_megabyte_of_text_is_cut_not_chewed() -> None:
     assert len(parse_tokens("word " * 200_000).words) == 400
+
+
+def test_that_a_code_in_three_pieces_is_spelled_as_one() -> None:
+    tokens = parse_tokens("Gorenje GI 64424 X Dishwasher")
+    assert "gi64424x" in tokens.runs
+    assert "gi64424x" in tokens.spelled
+    assert not any("dishwasher" in spelled for spelled in tokens.spelled)
