@@ -81,6 +81,8 @@ class Recipe(BaseModel):
         evaluate_steps: validate after an epoch when so many steps have passed (and always at the end).
         average: shares of the trained weights to try in weight averaging with the start
             (WiSE-FT); the best on validation is kept. Empty: no averaging.
+        fallback_average: where ``average`` is empty, the best of these on validation is exported beside the
+            trained encoder, for the case that the gate refuses that. Empty: nothing beside it.
         log_steps: report progress after so many steps.
         checkpoint_steps: write a checkpoint after so many steps (and always at the end).
     """
@@ -128,6 +130,7 @@ class Recipe(BaseModel):
     validation_items: int = Field(default=4000, ge=1)
     evaluate_steps: int = Field(default=40, ge=1)
     average: tuple[float, ...] = ()
+    fallback_average: tuple[float, ...] = (0.25, 0.5, 0.75)
     log_steps: int = Field(default=5, ge=1)
     checkpoint_steps: int = Field(default=50, ge=1)
 
@@ -149,6 +152,8 @@ class Recipe(BaseModel):
             problems.append("unmatched_listings needs hard_negatives of at least 1")
         if any(not 0 < share <= 1 for share in self.average):
             problems.append("average must hold shares above 0 and up to 1")
+        if any(not 0 < share < 1 for share in self.fallback_average):
+            problems.append("fallback_average must hold shares above 0 and below 1")
         if problems:
             raise InputError(f"Recipe {self.name} cannot be trained: {'; '.join(problems)}.")
         return self

@@ -264,6 +264,11 @@ class EncoderTrainer(SentenceTransformerTrainer):
         if "cache_rows" in self._resuming:
             self.loss.cache_rows = self._resuming["cache_rows"]
 
+    def load_end(self, checkpoint: Path, step: int) -> None:
+        """Take over a checkpoint after which no step is left; upstream would take one more."""
+        self._load_from_checkpoint(str(checkpoint))
+        self.state.global_step = step
+
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:
             return

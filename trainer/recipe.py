@@ -16,6 +16,8 @@ from sentence_transformers import SentenceTransformer
 from transformers import set_seed
 
 from engine.contracts.training import (
+    AVERAGED,
+    AveragedEncoder,
     TrainingCancelled,
     TrainingEvaluated,
     TrainingExported,
@@ -193,7 +195,10 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
         emit(TrainingNotice(message=notice))
     try:
         stop_if_cancelled()
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        if checkpoint is not None and resumed_from >= total_steps:
+            trainer.load_end(checkpoint, resumed_from)
+        else:
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         step = trainer.state.global_step
         if callback.stopped:
             emit(TrainingCancelled(step=step))
@@ -213,19 +218,37 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
                 emit(TrainingNotice(message=f"Averaged: {share:.0%} trained, {1 - share:.0%} start."))
             emit(TrainingEvaluated(step=step, metrics=metrics))
         stop_if_cancelled()
+
+        # 6. The encoder, the artefact to ship, the same nearer to the start, and the end.
+        model.max_seq_length = full_length
+        parity = write_encoder(model, run.folder)
+        emit(TrainingExported(parity=parity))
+        averaged = None
+        if validation and recipe.fallback_average and not recipe.average:
+            averaged = write_averaged(run, model, lambda: validate(model))
     except Stopped:
         emit(TrainingCancelled(step=checkpoints.newest_step(folder, run.fingerprint)))
         return
-
-    # 6. The encoder, the artefact to ship, and the end.
-    model.max_seq_length = full_length
-    parity = write_encoder(model, run.folder)
     trainer.dynamics.write(run.folder, rows.rows, pairs)
-    emit(TrainingExported(parity=parity))
     finished = TrainingFinished(step=step, seconds=time.monotonic() - began, metrics=metrics)
-    write_result(run.folder, job, run.fingerprint, parity, finished)
+    write_result(run.folder, job, run.fingerprint, parity, finished, averaged)
     shutil.rmtree(folder, ignore_errors=True)
     emit(finished)
+
+
+def write_averaged(
+    run: Run, model: SentenceTransformer, validate: Callable[[], dict[str, float]]
+) -> AveragedEncoder:
+    """Write the average of the trained encoder and its start that validates best into ``averaged/``.
+
+    The engine, which has no torch, tries it where the gate refuses the trained encoder. ``model`` is left
+    at the average.
+    """
+    untrained, _ = load_encoder(run.folder / "start", run.device.kind, run.recipe.max_tokens)
+    share, metrics = average_with_start(
+        model, untrained.state_dict(), run.recipe.fallback_average, validate, trained_too=False
+    )
+    return AveragedEncoder(share=share, metrics=metrics, parity=write_encoder(model, run.folder / AVERAGED))
 
 
 def widest_batch(run: Run, rows: TrainingRows) -> BatchSize:

@@ -13,6 +13,7 @@ from engine.contracts.training import (
     ENCODER_FILES,
     INPUT_FILES,
     RESULT_FOLDERS,
+    AveragedEncoder,
     TrainingEvent,
     TrainingExported,
     TrainingFinished,
@@ -25,27 +26,36 @@ from trainer import checkpoints
 RESULT = "result.json"
 
 
-def write_encoder(model: SentenceTransformer, job_folder: Path) -> dict[str, float]:
+def write_encoder(model: SentenceTransformer, folder: Path) -> dict[str, float]:
     """Write ``encoder/`` and export it to ``artefact/``; each appears whole or not at all.
+
+    Args:
+        model: the encoder.
+        folder: of the run, or another for an encoder beside the run's own.
 
     Returns:
         Parity of the exported variants with the torch module.
     """
     from trainer.export import export_encoder  # imports the ONNX exporter, which a cancelled run never needs
 
-    aside = job_folder / "writing-encoder"
+    aside = folder / "writing-encoder"
     shutil.rmtree(aside, ignore_errors=True)
     model.save_pretrained(str(aside), create_model_card=False)
-    checkpoints.replace_folder(aside, job_folder / "encoder")
-    aside = job_folder / "writing-artefact"
+    checkpoints.replace_folder(aside, folder / "encoder")
+    aside = folder / "writing-artefact"
     shutil.rmtree(aside, ignore_errors=True)
-    parity = export_encoder(job_folder / "encoder", aside)
-    checkpoints.replace_folder(aside, job_folder / "artefact")
+    parity = export_encoder(folder / "encoder", aside)
+    checkpoints.replace_folder(aside, folder / "artefact")
     return parity
 
 
 def write_result(
-    job_folder: Path, job: TrainingJob, fingerprint: str, parity: dict[str, float], finished: TrainingFinished
+    job_folder: Path,
+    job: TrainingJob,
+    fingerprint: str,
+    parity: dict[str, float],
+    finished: TrainingFinished,
+    averaged: AveragedEncoder | None = None,
 ) -> None:
     """Note that the run is done, of what, and with which files.
 
@@ -58,6 +68,7 @@ def write_result(
         parity=parity,
         finished=finished,
         job=job,
+        averaged=averaged,
         files=_hashes(job_folder, results),
         inputs=_hashes(job_folder, inputs),
     )

@@ -211,6 +211,7 @@ def release_document(release: ReleaseSummary) -> Document:
         "parent": release.parent,
         "training_run": release.run_id,
         "origin": release.origin,
+        "trained_share": release.trained_share,
         "champion": release.is_champion,
         "matcher": release.matcher,
         "decisions": release.decisions,

@@ -73,13 +73,20 @@ def gate_words(gate: Gate | None) -> str:
     return f"{'passed' if gate.passed else 'refused'}: {'; '.join(gate.reasons) or 'no objection'}"
 
 
+def origin_words(release: ReleaseSummary) -> str:
+    """What a release was made by; of an averaged encoder, how much of it is trained."""
+    if release.trained_share is None:
+        return release.origin
+    return f"{release.origin}, encoder {percent(release.trained_share)} trained and the rest its start"
+
+
 def release_table(release: ReleaseSummary) -> Table:
     """One release as names and values."""
     return facts(
         f"Release {release.id}",
         {
             "champion": "yes" if release.is_champion else "no",
-            "origin": release.origin,
+            "origin": origin_words(release),
             "matcher": release.matcher,
             "decisions": f"{release.decisions:,}",
             **certificate_facts(release.certificate, release.none_certificate),

@@ -12,6 +12,7 @@ A training run is a folder::
     checkpoints/    to resume from
     encoder/        the trained sentence-transformers folder
     artefact/       the encoder to ship: see ENCODER_FILES
+    averaged/       the same two of the trained encoder averaged with the start, where the recipe has it
     result.json     TrainingResult, written last
 
 The folder is all the trainer needs: it can be carried to another machine and back.
@@ -44,7 +45,10 @@ INPUT_FILES = ("pairs.parquet", "items.parquet")
 #: How each confirmed pair fared: ``listing_id``, ``item_id``, ``margin`` (mean over the run), ``times``.
 DYNAMICS = "dynamics.parquet"
 #: The folders a finished run leaves.
-RESULT_FOLDERS = ("encoder", "artefact")
+RESULT_FOLDERS = ("encoder", "artefact", "averaged")
+#: The one of them that a run may lack: an encoder nearer to the start, tried where the gate refuses the
+#: trained one.
+AVERAGED = "averaged"
 #: Number format of the trainer's matrix products.
 NumberFormat = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -166,6 +170,17 @@ class TrainingFailed(_Message):
     message: str
 
 
+class AveragedEncoder(_Message):
+    """What lies in ``averaged/``: ``share`` trained weights, chosen on validation, the rest the start's.
+
+    ``metrics`` are its own in validation, as in :class:`TrainingEvaluated`.
+    """
+
+    share: float = Field(gt=0, lt=1)
+    metrics: dict[str, float]
+    parity: dict[str, float] = Field(default_factory=dict)
+
+
 class TrainingResult(_Message):
     """``result.json``: the run is done, this came out of it, and of this it was made.
 
@@ -177,6 +192,7 @@ class TrainingResult(_Message):
     parity: dict[str, float]
     finished: TrainingFinished
     job: TrainingJob | None = None
+    averaged: AveragedEncoder | None = None
     files: dict[str, str] = Field(default_factory=dict)
     inputs: dict[str, str] = Field(default_factory=dict)
 

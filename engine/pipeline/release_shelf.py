@@ -37,7 +37,7 @@ from engine.store import Store
 #: Search sides kept in memory: the champion's and the challenger's.
 _KEPT_IN_MEMORY = 2
 
-Origin = Literal["base", "training", "refit", "reindex"]
+Origin = Literal["base", "training", "averaged", "refit", "reindex"]
 
 
 class ReleaseShelf:
@@ -153,6 +153,7 @@ class ReleaseShelf:
         origin: Origin,
         parent: str | None,
         run_id: str | None,
+        trained_share: float | None = None,
     ) -> tuple[ReleaseManifest, Certificate | None, Certificate | None]:
         """Write a release folder and record it; it is not the champion yet.
 
@@ -202,6 +203,7 @@ class ReleaseShelf:
                     aliases=len(refit.alias_item_ids) if refit else 0,
                     zone_floor=refit.zone_floor if refit else None,
                     zone_of=refit.zone_of if refit else "match",
+                    trained_share=trained_share,
                 ),
                 known,
             )

@@ -356,6 +356,27 @@ def test_that_a_release_the_gate_holds_back_is_promoted_only_when_that_is_ticked
     assert workspace.forced == [True]
 
 
+def test_that_the_average_that_may_be_promoted_in_place_of_a_release_comes_to_the_front(
+    qtbot: QtBot, screen: ReleasesScreen, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(qtbot, screen)
+
+    def challenge(release_id: str) -> Iterator[WorkEvent[Comparison]]:
+        first = workspace._releases[0]
+        assert first.id == release_id
+        average = replace(first, id="r0004", origin="averaged", trained_share=0.5)
+        workspace._releases = [average, *workspace._releases]
+        return workspace.evaluate("r0004")
+
+    monkeypatch.setattr(workspace, "challenge", challenge)
+    page = screen.release_page
+    qtbot.mouseClick(page.compare_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: page.name == "r0004" and page.comparison_view.isVisible())
+    assert "The gate holds r0003 back. r0004" in page.banner.text
+    assert page.comparison_view.gate_badge.text() == "May be promoted"
+    assert page.promote_button.isEnabled()
+
+
 def test_that_a_cancelled_promotion_leaves_the_champion(
     qtbot: QtBot, screen: ReleasesScreen, workspace: Workspace
 ) -> None:

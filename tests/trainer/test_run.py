@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import polars as pl
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
@@ -22,6 +23,7 @@ from engine.contracts.training import (
     TrainingFinished,
     TrainingNotice,
     TrainingProgress,
+    TrainingResult,
     TrainingStarted,
 )
 from engine.errors import EnvironmentError_, InputError
@@ -219,6 +221,43 @@ def test_that_averaging_with_the_start_is_reported(make_job: JobFolder, no_expor
     host = _run(make_job(max_steps=3, average=[0.3, 0.7], **SMALL))
     assert any(event.message.startswith("Averaged: ") for event in host.of(TrainingNotice))
     assert host.of(TrainingEvaluated)[-1].metrics["aurc"] <= 1
+
+
+def test_that_an_average_lies_beside_the_encoder_unless_the_recipe_averages(
+    make_job: JobFolder, no_export: None
+) -> None:
+    folder = make_job(max_steps=3, **SMALL)
+    host = _run(folder)
+    result = TrainingResult.model_validate_json((folder / "result.json").read_text())
+    assert result.averaged is not None
+    assert result.averaged.share in (0.25, 0.5, 0.75)
+    assert set(result.averaged.metrics) == set(host.of(TrainingFinished)[0].metrics)
+    start, trained, averaged = (
+        load_file(home / "model.safetensors")
+        for home in (folder / "start", folder / "encoder", folder / "averaged" / "encoder")
+    )
+    for name, value in averaged.items():
+        torch.testing.assert_close(value, torch.lerp(start[name], trained[name], result.averaged.share))
+    for name, overrides in (("chosen", {"average": [0.5]}), ("off", {"fallback_average": []})):
+        folder = make_job(name, max_steps=1, **overrides, **SMALL)
+        _run(folder)
+        assert not (folder / "averaged").exists()
+
+
+def test_that_a_run_cancelled_while_it_averages_ends_as_an_undisturbed_one(
+    make_job: JobFolder, no_export: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_job(max_steps=3, **SMALL)
+
+    def cancelled(*_: object) -> None:
+        raise recipe_module.Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recipe_module, "write_averaged", cancelled)
+        assert _run(folder).of(TrainingCancelled)[0].step == 3
+    assert not (folder / "result.json").exists()
+    assert _run(folder).of(TrainingFinished)[0].step == 3
+    assert (folder / "averaged" / "encoder").is_dir()
 
 
 def test_that_a_single_confirmed_pair_can_be_trained_on(make_job: JobFolder, no_export: None) -> None:
