@@ -130,7 +130,7 @@ class Recipe(BaseModel):
     validation_items: int = Field(default=4000, ge=1)
     evaluate_steps: int = Field(default=40, ge=1)
     average: tuple[float, ...] = ()
-    fallback_average: tuple[float, ...] = (0.25, 0.5, 0.75)
+    fallback_average: tuple[float, ...] = (0.5, 0.75)
     log_steps: int = Field(default=5, ge=1)
     checkpoint_steps: int = Field(default=50, ge=1)
 

@@ -28,6 +28,7 @@ from engine.contracts.training import (
 )
 from engine.errors import InputError
 from trainer import checkpoints
+from trainer.artefact_coverage import coverage_notices
 from trainer.averaging import average_with_start
 from trainer.config import Recipe, resolve_recipe
 from trainer.data import PairSet, read_job, read_pairs
@@ -221,23 +222,25 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
 
         # 6. The encoder, the artefact to ship, the same nearer to the start, and the end.
         model.max_seq_length = full_length
-        parity = write_encoder(model, run.folder)
-        emit(TrainingExported(parity=parity))
+        exported = write_encoder(model, run.folder, validation, between=stop_if_cancelled)
+        emit(TrainingExported(parity=exported.parity, coverage=exported.coverage))
+        for line in coverage_notices(exported.coverage, len(pairs.validation)):
+            emit(TrainingNotice(message=line))
         averaged = None
         if validation and recipe.fallback_average and not recipe.average:
-            averaged = write_averaged(run, model, lambda: validate(model))
+            averaged = write_averaged(run, model, validation, between=stop_if_cancelled)
     except Stopped:
         emit(TrainingCancelled(step=checkpoints.newest_step(folder, run.fingerprint)))
         return
     trainer.dynamics.write(run.folder, rows.rows, pairs)
     finished = TrainingFinished(step=step, seconds=time.monotonic() - began, metrics=metrics)
-    write_result(run.folder, job, run.fingerprint, parity, finished, averaged)
+    write_result(run.folder, job, run.fingerprint, exported, finished, averaged)
     shutil.rmtree(folder, ignore_errors=True)
     emit(finished)
 
 
 def write_averaged(
-    run: Run, model: SentenceTransformer, validate: Callable[[], dict[str, float]]
+    run: Run, model: SentenceTransformer, validation: Validation, *, between: Callable[[], None]
 ) -> AveragedEncoder:
     """Write the average of the trained encoder and its start that validates best into ``averaged/``.
 
@@ -246,9 +249,15 @@ def write_averaged(
     """
     untrained, _ = load_encoder(run.folder / "start", run.device.kind, run.recipe.max_tokens)
     share, metrics = average_with_start(
-        model, untrained.state_dict(), run.recipe.fallback_average, validate, trained_too=False
+        model,
+        untrained.state_dict(),
+        run.recipe.fallback_average,
+        lambda: validation(model, half=run.device.half, between=between),
+        trained_too=False,
     )
-    return AveragedEncoder(share=share, metrics=metrics, parity=write_encoder(model, run.folder / AVERAGED))
+    # Most averages are never asked for; their files are not measured beyond the cosine.
+    exported = write_encoder(model, run.folder / AVERAGED)
+    return AveragedEncoder(share=share, metrics=metrics, parity=exported.parity)
 
 
 def widest_batch(run: Run, rows: TrainingRows) -> BatchSize:

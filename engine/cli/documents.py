@@ -232,6 +232,7 @@ def _evaluation(evaluation: ReleaseEvaluation) -> Document:
         "best_right": evaluation.best_right,
         "certified_coverage": evaluation.certified_coverage,
         "automation_rate": evaluation.automation_rate,
+        "encoder_coverage": {name: dict(levels) for name, levels in evaluation.encoder_coverage.items()},
     }
 
 

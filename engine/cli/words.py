@@ -98,6 +98,16 @@ def _oracle(evaluation: ReleaseEvaluation, precision: int) -> str:
     return percent(evaluation.coverage_at.get(precision))
 
 
+def _levels(evaluation: ReleaseEvaluation) -> list[str]:
+    return list(evaluation.encoder_coverage.get("fp32", {}))
+
+
+def _by_file(evaluation: ReleaseEvaluation, level: str) -> str:
+    """What each file of an encoder would automate on the validation pairs of its training run."""
+    shares = [evaluation.encoder_coverage.get(name, {}).get(level) for name in ("fp32", "int8", "fp16")]
+    return " / ".join(percent(share) for share in shares) if any(s is not None for s in shares) else "–"
+
+
 def comparison_tables(comparison: Comparison) -> list[Table | str]:
     """Champion and challenger side by side, the gate, and the first flips."""
     champion, challenger = comparison.champion, comparison.challenger
@@ -120,6 +130,9 @@ def comparison_tables(comparison: Comparison) -> list[Table | str]:
         ("AURC", f"{champion.aurc:.4f}", f"{challenger.aurc:.4f}"),
         ("held-out labels", f"{champion.labels:,}", f"{challenger.labels:,}"),
     ]
+    for level in sorted({*_levels(champion), *_levels(challenger)}):
+        line = f"encoder on its validation pairs, {level}: fp32 / int8 / fp16"
+        rows.append((line, _by_file(champion, level), _by_file(challenger, level)))
     names = (f"champion {champion.release_id}", f"challenger {challenger.release_id}")
     parts: list[Table | str] = [table("", ("", *names), rows, right=names)]
     parts.append(f"Gate {gate_words(comparison.gate)}")

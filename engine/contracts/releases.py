@@ -141,7 +141,9 @@ class ReleaseEvaluation:
     """A release measured through the production path on held-out decisions and on the open feed.
 
     ``coverage_at`` maps precision in percent to oracle coverage on the held-out decisions,
-    ``similarity_coverage_at`` the same by similarity alone.
+    ``similarity_coverage_at`` the same by similarity alone. ``encoder_coverage`` is what the trainer
+    measured of each file of the encoder (``fp32``, ``int8``, ``fp16``) on the run's own validation pairs;
+    runs validate on different pairs, so it compares files of one encoder, not releases.
     """
 
     release_id: str
@@ -153,6 +155,7 @@ class ReleaseEvaluation:
     best_right: float
     certified_coverage: float
     automation_rate: float
+    encoder_coverage: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,9 @@ ENCODER_FILES = (
     "encoder.json",
 )
 
+#: Which ONNX file of an encoder folder a variant is.
+VARIANT_FILES = {"fp32": "encoder.onnx", "int8": "encoder.int8.onnx", "fp16": "encoder.fp16.onnx"}
+
 #: What a run is made of, beside its job and ``start/``.
 INPUT_FILES = ("pairs.parquet", "items.parquet")
 #: How each confirmed pair fared: ``listing_id``, ``item_id``, ``margin`` (mean over the run), ``times``.
@@ -58,7 +61,11 @@ class _Message(BaseModel):
 
 
 class EncoderInfo(_Message):
-    """``encoder.json``: how to feed the encoder and what it was made from."""
+    """``encoder.json``: how to feed the encoder and what it was made from.
+
+    ``coverage`` is what each variant would automate of the validation listings of the training run that
+    made it, on similarity alone (``C@90`` and so on, shares); empty for an encoder that no run made.
+    """
 
     dimension: int
     max_tokens: int
@@ -66,6 +73,7 @@ class EncoderInfo(_Message):
     source: str
     source_sha256: str
     parity: dict[str, float] = Field(default_factory=dict)
+    coverage: dict[str, dict[str, float]] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
 
 
@@ -140,10 +148,14 @@ class TrainingNotice(_Message):
 
 
 class TrainingExported(_Message):
-    """The encoder folder is written; ``parity`` is the least cosine to the torch module per variant."""
+    """The encoder folder is written; ``parity`` is the least cosine to the torch module per variant.
+
+    ``coverage`` as in :class:`EncoderInfo`.
+    """
 
     event: Literal["exported"] = "exported"
     parity: dict[str, float]
+    coverage: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 
 class TrainingFinished(_Message):
@@ -193,6 +205,7 @@ class TrainingResult(_Message):
     finished: TrainingFinished
     job: TrainingJob | None = None
     averaged: AveragedEncoder | None = None
+    coverage: dict[str, dict[str, float]] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
     inputs: dict[str, str] = Field(default_factory=dict)
 

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from engine.automation.listing_evidence import HEAD_NAMES
-from engine.backends.onnx_encoder import OnnxEncoder
+from engine.backends.onnx_encoder import OnnxEncoder, read_info
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import Certificate, Progress, ReleaseManifest
 from engine.errors import StaleChangeError
@@ -56,6 +56,10 @@ class ReleaseShelf:
     def manifest(self, release_id: str) -> ReleaseManifest:
         """A release's manifest."""
         return files.read_manifest(self.folder_of(release_id))
+
+    def encoder_coverage(self, release_id: str) -> dict[str, dict[str, float]]:
+        """What the trainer measured of each file of a release's encoder; empty where no run made it."""
+        return read_info(self.folder_of(release_id) / files.ENCODER_FOLDER).coverage
 
     def encoder(self, folder: Path) -> OnnxEncoder:
         """An encoder folder, loaded and verified once."""

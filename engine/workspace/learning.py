@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -195,6 +196,13 @@ class Learning(Automating):
             self._check_release(known)
         comparison = yield from compare_releases(
             self._store, self._shelf, self.settings, champion=champion, challenger=challenger
+        )
+        comparison = replace(
+            comparison,
+            champion=replace(comparison.champion, encoder_coverage=self._shelf.encoder_coverage(champion)),
+            challenger=replace(
+                comparison.challenger, encoder_coverage=self._shelf.encoder_coverage(challenger)
+            ),
         )
         if not self.read_only and against is None and challenger != champion:
             with self._store.writing() as uow:

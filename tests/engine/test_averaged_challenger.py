@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from engine.contracts import Comparison, Finished, Notice, WorkEvent
-from engine.contracts.training import AveragedEncoder, TrainingFinished, TrainingResult
+from engine.contracts.training import AveragedEncoder, EncoderInfo, TrainingFinished, TrainingResult
 from engine.pipeline.release_files import ENCODER_FOLDER, read_manifest
 from engine.workspace import Workspace, learning
 from tests.loop import certified_workspace, drain
+
+COVERAGE = {"fp32": {"C@95": 0.5}, "int8": {"C@95": 0.25}}
 
 
 def _pretend_trained(workspace: Workspace, run_id: str, *, averaged: bool = True) -> Path:
@@ -23,6 +25,9 @@ def _pretend_trained(workspace: Workspace, run_id: str, *, averaged: bool = True
     for home in (folder, folder / "averaged") if averaged else (folder,):
         shutil.copytree(encoder, home / "artefact")
         shutil.copytree(folder / "start", home / "encoder")
+        info = EncoderInfo.model_validate_json((home / "artefact" / "encoder.json").read_bytes())
+        noted = info.model_copy(update={"coverage": COVERAGE})
+        (home / "artefact" / "encoder.json").write_text(noted.model_dump_json())
     result = TrainingResult(
         fingerprint="f",
         parity={},
@@ -108,6 +113,8 @@ def test_that_a_challenger_that_passes_is_not_averaged(workspace: Workspace, pas
     assert comparison.challenger.release_id == challenger.id
     assert not notices
     assert workspace.releases()[0].id == challenger.id
+    assert comparison.challenger.encoder_coverage == COVERAGE
+    assert comparison.champion.encoder_coverage == {}
 
 
 def test_that_a_run_that_left_no_average_is_refused_as_it_is(workspace: Workspace, passing: set[str]) -> None:

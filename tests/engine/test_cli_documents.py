@@ -113,7 +113,9 @@ RELEASE = ReleaseSummary(
     None,
     GATE,
 )
-EVALUATION = ReleaseEvaluation("r0002", 40, {95: 0.5}, {95: 0.1}, 0.05, 0.3, 0.8, 0.5, 0.6)
+EVALUATION = ReleaseEvaluation(
+    "r0002", 40, {95: 0.5}, {95: 0.1}, 0.05, 0.3, 0.8, 0.5, 0.6, {"fp32": {"C@95": 0.4}}
+)
 FLIP = Flip(3, "Q3", LISTING.title, "automated", "review", "P7", "", False)
 COMPARISON = Comparison(EVALUATION, EVALUATION, GATE, (FLIP,), 1)
 RUN = TrainingRun("t0001", "default", 0, "cpu", RunState.FINISHED, 30, "2026-01-01T00:00:00Z", "/runs/t0001")

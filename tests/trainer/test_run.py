@@ -15,6 +15,7 @@ from sentence_transformers import SentenceTransformer
 
 from engine.contracts.training import (
     ENCODER_FILES,
+    EncoderInfo,
     TrainingCancelled,
     TrainingCheckpoint,
     TrainingEvaluated,
@@ -31,6 +32,7 @@ from tests.trainer.conftest import JobFolder, make_tables, write_job
 from trainer import checkpoints
 from trainer import recipe as recipe_module
 from trainer.recipe import train
+from trainer.results import Exported
 
 Event = TypeVar("Event", bound=TrainingEvent)
 
@@ -79,9 +81,11 @@ def _weights(folder: Path) -> dict[str, bytes]:
     return {name: value.numpy().tobytes() for name, value in tensors.items()}
 
 
-def _write_without_artefact(model: SentenceTransformer, job_folder: Path) -> dict[str, float]:
+def _write_without_artefact(
+    model: SentenceTransformer, job_folder: Path, *_: object, **__: object
+) -> Exported:
     model.save_pretrained(str(job_folder / "encoder"), create_model_card=False)
-    return {}
+    return Exported({}, {})
 
 
 @pytest.fixture
@@ -108,7 +112,14 @@ def test_that_a_run_ends_with_an_encoder_folder_and_tells_what_it_did(make_job: 
         assert set(parts) == {"infonce", "query_label", "batch_aware", "tcm"}
         assert sum(parts.values()) == pytest.approx(loss, abs=3e-4)
     assert sorted(path.name for path in (folder / "artefact").iterdir()) == sorted(ENCODER_FILES)
-    assert host.of(TrainingExported)[0].parity["fp32"] > 0.9999
+    exported = host.of(TrainingExported)[0]
+    assert exported.parity["fp32"] > 0.9999
+    assert {name: set(levels) for name, levels in exported.coverage.items()} == {
+        name: {"C@90", "C@95", "C@98"} for name in ("fp32", "int8", "fp16")
+    }
+    assert exported.coverage["fp32"]["C@90"] == pytest.approx(finished.metrics["C@90"])
+    info = EncoderInfo.model_validate_json((folder / "artefact" / "encoder.json").read_bytes())
+    assert info.coverage == exported.coverage
     assert not (folder / "checkpoints").exists()
     trained = SentenceTransformer(str(folder / "encoder"), device="cpu", local_files_only=True)
     start = SentenceTransformer(str(folder / "start"), device="cpu", local_files_only=True)
@@ -230,7 +241,7 @@ def test_that_an_average_lies_beside_the_encoder_unless_the_recipe_averages(
     host = _run(folder)
     result = TrainingResult.model_validate_json((folder / "result.json").read_text())
     assert result.averaged is not None
-    assert result.averaged.share in (0.25, 0.5, 0.75)
+    assert result.averaged.share in (0.5, 0.75)
     assert set(result.averaged.metrics) == set(host.of(TrainingFinished)[0].metrics)
     start, trained, averaged = (
         load_file(home / "model.safetensors")
@@ -249,7 +260,7 @@ def test_that_a_run_cancelled_while_it_averages_ends_as_an_undisturbed_one(
 ) -> None:
     folder = make_job(max_steps=3, **SMALL)
 
-    def cancelled(*_: object) -> None:
+    def cancelled(*_: object, **__: object) -> None:
         raise recipe_module.Stopped
 
     with monkeypatch.context() as patch:
