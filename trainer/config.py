@@ -25,6 +25,8 @@ DEFAULT_TEMPERATURE = 0.05
 DEFAULT_MARGIN = 0.3
 #: Negatives that the softmax variant of the batch-aware objective scores where a recipe names no number.
 DEFAULT_BATCH_AWARE_NEGATIVES = 10
+#: Catalogue texts of a step of distillation where a recipe names no number.
+DEFAULT_DISTILL_TEXTS = 32
 #: Weight of what the non-targets are to one another in soft targets where a recipe names none.
 DEFAULT_NON_TARGET_WEIGHT = 1.0
 
@@ -54,6 +56,9 @@ class Recipe(BaseModel):
         graded_weight: weight of the graded circle loss; 0 leaves it out.
         graded_levels: its similarities, rising: none stays under the first, variants lie between the
             second and the third, matches exceed the fourth.
+        distill_weight: weight of the distillation to the start encoder on random catalogue texts, against
+            forgetting; 0 leaves it out.
+        distill_texts: texts of a step that are distilled (default 32).
         epochs: passes over the listings.
         min_steps: more passes are made until this many steps, so that a few hundred decisions
             are not seen for a handful of steps only.
@@ -107,6 +112,8 @@ class Recipe(BaseModel):
     tcm_negative: float = Field(default=0.5, ge=-1, le=1)
     graded_weight: float = Field(default=0.0, ge=0)
     graded_levels: tuple[Level, Level, Level, Level] = (0.4, 0.5, 0.7, 0.8)
+    distill_weight: float = Field(default=0.0, ge=0)
+    distill_texts: int | None = Field(default=None, ge=1)
     epochs: int = Field(default=3, ge=1)
     min_steps: int = Field(default=0, ge=0)
     max_epochs: int = Field(default=20, ge=1)
@@ -170,6 +177,8 @@ class Recipe(BaseModel):
             yield f"batch_aware_variant {variant} needs a batch_aware_weight above 0"
         if self.batch_aware_negatives is not None and variant != "softmax":
             yield f"batch_aware_negatives belongs to batch_aware_variant softmax, and that is {variant}"
+        if self.distill_texts is not None and self.distill_weight == 0:
+            yield "distill_texts needs a distill_weight above 0"
         if self.graded_weight > 0:
             levels = self.graded_levels
             if any(low >= high for low, high in pairwise(levels)):
@@ -179,6 +188,11 @@ class Recipe(BaseModel):
                     f"tcm_negative {self.tcm_negative} is below {levels[1]}, where graded_levels wants "
                     "variants to begin: to the threshold-consistent margin a variant is a negative"
                 )
+
+    @property
+    def distilled_per_step(self) -> int:
+        """Catalogue texts that join a step for distillation."""
+        return (self.distill_texts or DEFAULT_DISTILL_TEXTS) if self.distill_weight > 0 else 0
 
     def epochs_for(self, steps_per_epoch: int) -> int:
         """How many epochs to run so that ``min_steps`` is reached, within ``max_epochs``."""

@@ -30,6 +30,7 @@ from engine.errors import InputError
 from trainer import checkpoints
 from trainer.artefact_coverage import coverage_notices
 from trainer.averaging import average_with_start
+from trainer.catalogue_texts import CatalogueTexts, text_pool
 from trainer.config import Recipe, resolve_recipe
 from trainer.data import PairSet, read_job, read_pairs
 from trainer.devices import ComputeDevice, choose_device
@@ -135,6 +136,11 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
     rows.sampler = sampler
     epochs = recipe.epochs_for(len(sampler))
     total_steps = min(epochs * len(sampler), recipe.max_steps or epochs * len(sampler))
+
+    if recipe.distill_weight > 0:
+        pool = item_tokens.subset(text_pool(pairs.same_text, job.seed))
+        champion = encode_together(ranks, model, pool, half=device.half, between=stop_if_cancelled)
+        rows.catalogue = CatalogueTexts(pool, champion, recipe.distilled_per_step, job.seed)
 
     # 3. Objective, made to fit into memory, and validation.
     dimension = model.get_embedding_dimension()
@@ -264,7 +270,7 @@ def widest_batch(run: Run, rows: TrainingRows) -> BatchSize:
     """The most that one step of a run may look at."""
     listings = min(run.recipe.batch_size, len(rows.rows_of))
     items = min(listings * (1 + run.recipe.hard_negatives), len(run.pairs.item_texts))
-    return BatchSize(listings, items, rows.longest_text())
+    return BatchSize(listings, items + run.recipe.distilled_per_step, rows.longest_text())
 
 
 def load_encoder(folder: Path, device: str, max_tokens: int) -> tuple[SentenceTransformer, int]:

@@ -256,6 +256,7 @@ def comparison_document(comparison: Comparison) -> Document:
         "gate": gate_document(comparison.gate),
         "flips": [_flip(flip) for flip in comparison.flips],
         "flips_total": comparison.flips_total,
+        "feeds": [{**asdict(part), "feeds": list(part.feeds)} for part in comparison.feeds],
     }
 
 

@@ -130,6 +130,15 @@ def comparison_tables(comparison: Comparison) -> list[Table | str]:
         ("AURC", f"{champion.aurc:.4f}", f"{challenger.aurc:.4f}"),
         ("held-out labels", f"{champion.labels:,}", f"{challenger.labels:,}"),
     ]
+    rows += [
+        (
+            f"coverage of {'the newest feed' if place == 0 else 'the earlier feeds'}, "
+            f"{', '.join(part.feeds)} ({part.labels:,} held-out labels)",
+            percent(part.champion),
+            percent(part.challenger),
+        )
+        for place, part in enumerate(comparison.feeds)
+    ]
     for level in sorted({*_levels(champion), *_levels(challenger)}):
         line = f"encoder on its validation pairs, {level}: fp32 / int8 / fp16"
         rows.append((line, _by_file(champion, level), _by_file(challenger, level)))

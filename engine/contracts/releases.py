@@ -159,11 +159,26 @@ class ReleaseEvaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedCoverage:
+    """Shares of the held-out listings of some feeds that each release covers at the required precision."""
+
+    feeds: tuple[str, ...]
+    labels: int
+    champion: float
+    challenger: float
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """Challenger against champion: both evaluations, the gate, every flip."""
+    """Challenger against champion: both evaluations, the gate, every flip.
+
+    ``feeds`` holds the newest feed, then all earlier ones together; nothing where held-out decisions are of
+    one feed.
+    """
 
     champion: ReleaseEvaluation
     challenger: ReleaseEvaluation
     gate: Gate
     flips: tuple[Flip, ...] = field(default=())
     flips_total: int = 0
+    feeds: tuple[FeedCoverage, ...] = ()

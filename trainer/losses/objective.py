@@ -20,7 +20,8 @@ class TrainingObjective(nn.Module):
     """A weighted sum of losses over the embeddings of one batch.
 
     It has the shape of a sentence-transformers loss: ``forward(sentence_features, labels)``. The first
-    column of features holds the listings, all further columns are items. Without labels, item i of the
+    column of features holds the listings, all further columns are items, but for a last one of catalogue
+    texts where the labels bring the champion's vectors of them. Without labels, item i of the
     second column is the target of listing i, as in ``MultipleNegativesRankingLoss``.
 
     Where the activations of all texts do not fit in memory at once, gradients are cached (GradCache, Gao
@@ -73,19 +74,23 @@ class TrainingObjective(nn.Module):
             sentence_features: ``input_ids`` and ``attention_mask`` [n, tokens] per column; the same on
                 every rank.
             labels: ``cells`` of :class:`~trainer.losses.batch.Cell` [B, C] and ``weight`` [B] of each
-                listing's pair, ``row`` [B] where :attr:`watch` is set, and ``agreement`` [B] of its
-                reviewers where it is known; or a tensor of cells alone.
+                listing's pair, ``row`` [B] where :attr:`watch` is set, ``agreement`` [B] of its reviewers
+                where it is known, and ``champion`` [K, d] where the last column is to be distilled; or a
+                tensor of cells alone.
         """
         columns = list(sentence_features)
         embeddings = self._embed(columns)
         count = len(columns[0]["input_ids"])
-        listings, items = embeddings[:count], embeddings[count:]
+        champion = labels.get("champion") if isinstance(labels, Mapping) else None
+        end = len(embeddings) - (0 if champion is None else len(champion))
+        listings, items = embeddings[:count], embeddings[count:end]
+        distilled = None if champion is None else embeddings[end:]
         cells = labels["cells"] if isinstance(labels, Mapping) else labels
         weight = labels["weight"] if isinstance(labels, Mapping) else None
         agreement = labels.get("agreement") if isinstance(labels, Mapping) else None
         # Cosines, softmax and heads stay in full precision under mixed precision.
         with torch.autocast(device_type=embeddings.device.type, enabled=False):
-            batch = make_batch(listings, items, cells, weight, agreement)
+            batch = make_batch(listings, items, cells, weight, agreement, distilled, champion)
             if self.watch is not None and isinstance(labels, Mapping) and torch.is_grad_enabled():
                 with torch.no_grad():
                     self.watch(labels["row"], batch)
