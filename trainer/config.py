@@ -25,6 +25,8 @@ DEFAULT_TEMPERATURE = 0.05
 DEFAULT_MARGIN = 0.3
 #: Negatives that the softmax variant of the batch-aware objective scores where a recipe names no number.
 DEFAULT_BATCH_AWARE_NEGATIVES = 10
+#: Steps between two looks at the trusted pairs where a recipe names no number.
+DEFAULT_AGREEMENT_STEPS = 25
 #: Catalogue texts of a step of distillation where a recipe names no number.
 DEFAULT_DISTILL_TEXTS = 32
 #: Weight of what the non-targets are to one another in soft targets where a recipe names none.
@@ -59,6 +61,9 @@ class Recipe(BaseModel):
         distill_weight: weight of the distillation to the start encoder on random catalogue texts, against
             forgetting; 0 leaves it out.
         distill_texts: texts of a step that are distilled (default 32).
+        gradient_agreement: how far pairs are weighed by the agreement of their gradients with those of
+            trusted pairs, 0 to 1; 0 leaves it out.
+        agreement_steps: the trusted pairs' gradient is taken anew after so many steps (default 25).
         epochs: passes over the listings.
         min_steps: more passes are made until this many steps, so that a few hundred decisions
             are not seen for a handful of steps only.
@@ -114,6 +119,8 @@ class Recipe(BaseModel):
     graded_levels: tuple[Level, Level, Level, Level] = (0.4, 0.5, 0.7, 0.8)
     distill_weight: float = Field(default=0.0, ge=0)
     distill_texts: int | None = Field(default=None, ge=1)
+    gradient_agreement: float = Field(default=0.0, ge=0, le=1)
+    agreement_steps: int | None = Field(default=None, ge=1)
     epochs: int = Field(default=3, ge=1)
     min_steps: int = Field(default=0, ge=0)
     max_epochs: int = Field(default=20, ge=1)
@@ -177,6 +184,12 @@ class Recipe(BaseModel):
             yield f"batch_aware_variant {variant} needs a batch_aware_weight above 0"
         if self.batch_aware_negatives is not None and variant != "softmax":
             yield f"batch_aware_negatives belongs to batch_aware_variant softmax, and that is {variant}"
+        if self.gradient_agreement > 0 and self.prototypes:
+            yield "gradient_agreement weighs by the listings' vectors alone, and prototypes learn beside them"
+        if self.gradient_agreement > 0 and self.soft_target_source == "weight":
+            yield "gradient_agreement changes the weights that soft_target_source weight takes for agreement"
+        if self.agreement_steps is not None and self.gradient_agreement == 0:
+            yield "agreement_steps needs a gradient_agreement above 0"
         if self.distill_texts is not None and self.distill_weight == 0:
             yield "distill_texts needs a distill_weight above 0"
         if self.graded_weight > 0:

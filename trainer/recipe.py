@@ -6,7 +6,7 @@ import hashlib
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,16 +28,17 @@ from engine.contracts.training import (
 )
 from engine.errors import InputError
 from trainer import checkpoints
+from trainer.agreement import GradientAgreement, TrustedPairs, split_trusted
 from trainer.artefact_coverage import coverage_notices
 from trainer.averaging import average_with_start
 from trainer.catalogue_texts import CatalogueTexts, text_pool
 from trainer.config import Recipe, resolve_recipe
-from trainer.data import PairSet, read_job, read_pairs
+from trainer.data import JudgedListing, PairSet, read_job, read_pairs
 from trainer.devices import ComputeDevice, choose_device
 from trainer.embedding import TokenTable, Vectors, encode_together
 from trainer.encoder_trainer import EncoderTrainer, TrainingRows, training_arguments
 from trainer.launch import ALONE, Place
-from trainer.losses import compose
+from trainer.losses import TrainingObjective, compose
 from trainer.memory import BatchSize, fit_into_memory
 from trainer.ranks import Ranks, joined
 from trainer.results import already_done, write_encoder, write_result
@@ -101,6 +102,9 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
     """Train, top to bottom; every process of the run is in here at the same time."""
     began = time.monotonic()
     job, recipe, device, pairs = run.job, run.recipe, run.device, run.pairs
+    trusted: Sequence[JudgedListing] = ()
+    if recipe.gradient_agreement > 0:
+        pairs, trusted = split_trusted(pairs, job.seed)
     start = run.folder / "start"
 
     def stop_if_cancelled() -> None:
@@ -120,8 +124,11 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
     rows = TrainingRows(pairs, recipe, listing_tokens, item_tokens)
     listings = listing_tokens.subset(rows.listings)
 
+    def encode_all(tokens: TokenTable) -> Vectors:
+        return encode_together(ranks, model, tokens, half=device.half, between=stop_if_cancelled)
+
     def encode_listings() -> Vectors:
-        return encode_together(ranks, model, listings, half=device.half, between=stop_if_cancelled)
+        return encode_all(listings)
 
     sampler = LookAlikeBatches(
         rows.rows_of,
@@ -139,8 +146,7 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
 
     if recipe.distill_weight > 0:
         pool = item_tokens.subset(text_pool(pairs.same_text, job.seed))
-        champion = encode_together(ranks, model, pool, half=device.half, between=stop_if_cancelled)
-        rows.catalogue = CatalogueTexts(pool, champion, recipe.distilled_per_step, job.seed)
+        rows.catalogue = CatalogueTexts(pool, encode_all(pool), recipe.distilled_per_step, job.seed)
 
     # 3. Objective, made to fit into memory, and validation.
     dimension = model.get_embedding_dimension()
@@ -149,6 +155,11 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
     objective = compose(recipe, model, dimension, chunk_rows=CPU_CHUNK_ROWS if device.kind == "cpu" else None)
     objective.ranks, objective.cache_rows = ranks, recipe.cache_rows
     notices = [*pairs.notices, *fit_into_memory(model, objective, device, widest_batch(run, rows))]
+    refresh = None
+    if trusted:
+        notices.append(f"Pairs are weighed by agreement with {len(trusted)} trusted ones.")
+        batch = TrustedPairs(model, pairs, trusted)
+        refresh = weigh_by_agreement(objective, recipe, dimension, batch, encode_all)
     validation = Validation(model, pairs, most_items=recipe.validation_items, seed=job.seed)
 
     def validate(encoder: SentenceTransformer) -> dict[str, float]:
@@ -160,6 +171,7 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
         cancelled=lambda: ranks.any(cancelled()),
         validate=validate if validation and ranks.is_first else None,
         steps_per_epoch=len(sampler),
+        refresh=refresh,
     )
 
     # 4. The loop, from the newest whole checkpoint of this very run.
@@ -264,6 +276,23 @@ def write_averaged(
     # Most averages are never asked for; their files are not measured beyond the cosine.
     exported = write_encoder(model, run.folder / AVERAGED)
     return AveragedEncoder(share=share, metrics=metrics, parity=exported.parity)
+
+
+def weigh_by_agreement(
+    objective: TrainingObjective,
+    recipe: Recipe,
+    dimension: int,
+    trusted: TrustedPairs,
+    encode: Callable[[TokenTable], Vectors],
+) -> Callable[[], None]:
+    """Let the objective weigh pairs by agreement; returns what takes the trusted pairs' gradient anew."""
+    agreement = GradientAgreement(objective.parts[recipe.base], dimension, recipe.gradient_agreement)
+    objective.agreement = agreement
+
+    def refresh() -> None:
+        agreement.refresh(trusted.batch(encode, agreement.trusted.device))
+
+    return refresh
 
 
 def widest_batch(run: Run, rows: TrainingRows) -> BatchSize:

@@ -16,6 +16,14 @@ from trainer.losses.batch import PairBatch, make_batch
 from trainer.ranks import Ranks
 
 
+class PairWeights(nn.Module):
+    """What weighs the pairs of a batch before the losses see them."""
+
+    def weighed(self, batch: PairBatch) -> PairBatch:
+        """The batch with other weights."""
+        raise NotImplementedError
+
+
 class TrainingObjective(nn.Module):
     """A weighted sum of losses over the embeddings of one batch.
 
@@ -62,6 +70,8 @@ class TrainingObjective(nn.Module):
         self.ranks = ranks or Ranks()
         #: Told of every batch in training: row numbers [B] (``row`` of the labels) and the batch.
         self.watch: Callable[[Tensor, PairBatch], None] | None = None
+        #: Weighs the pairs of every batch in training.
+        self.agreement: PairWeights | None = None
 
     def forward(
         self,
@@ -91,6 +101,8 @@ class TrainingObjective(nn.Module):
         # Cosines, softmax and heads stay in full precision under mixed precision.
         with torch.autocast(device_type=embeddings.device.type, enabled=False):
             batch = make_batch(listings, items, cells, weight, agreement, distilled, champion)
+            if self.agreement is not None and torch.is_grad_enabled():
+                batch = self.agreement.weighed(batch)
             if self.watch is not None and isinstance(labels, Mapping) and torch.is_grad_enabled():
                 with torch.no_grad():
                     self.watch(labels["row"], batch)
