@@ -210,6 +210,8 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
     )
     if not validation:
         notices.append("No pair has role validation, so nothing is validated while training.")
+    if recipe.mined_negatives and job.mined:
+        notices.append(job.mined)
     for notice in notices:
         emit(TrainingNotice(message=notice))
     try:

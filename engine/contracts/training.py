@@ -80,7 +80,8 @@ class EncoderInfo(_Message):
 class TrainingJob(_Message):
     """``job.json``. ``start_release`` is the release whose encoder the run starts from.
 
-    ``precision`` is the number format of matrix products; ``auto`` takes what suits the device.
+    ``precision`` is the number format of matrix products; ``auto`` takes what suits the device. ``mined``
+    says what is known of the mined negatives, for recipes that use them.
     """
 
     format: Literal[1] = 1
@@ -92,6 +93,7 @@ class TrainingJob(_Message):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: NumberFormat = "auto"
     threads: int | None = None
+    mined: str = ""
 
 
 class TrainingStarted(_Message):

@@ -13,6 +13,7 @@ from engine.contracts import RunState, TrainingRun
 from engine.contracts.training import AVERAGED, ENCODER_FILES, NumberFormat, TrainingJob, TrainingResult
 from engine.errors import InputError, TrainingFailedError
 from engine.learning.families import TRAIN
+from engine.learning.mining import MinedCounts
 from engine.learning.pairs import build_pairs, write_job
 from engine.pipeline.release_files import read_trained_on
 from engine.pipeline.search_side import TextRecipe
@@ -45,7 +46,10 @@ def write_run(
     """
     with store.reading() as uow:
         # Families are held out by the workspace's seed: those of one run stay held out in all others.
-        pairs, items = build_pairs(uow, text_of=TextRecipe.of(settings).text, seed=settings.seed)
+        counts: list[MinedCounts] = []
+        pairs, items = build_pairs(
+            uow, text_of=TextRecipe.of(settings).text, seed=settings.seed, mined_counts=counts.append
+        )
     confirmed = sum(verdict == "match" for verdict in pairs.column("verdict").to_pylist())
     if confirmed < LEAST_PAIRS:
         raise InputError(
@@ -61,6 +65,7 @@ def write_run(
         seed=seed,
         device=device,
         precision=precision,
+        mined=counts[0].in_words(),
     )
     write_job(folder, job, pairs, items, start)
     return TrainingRun(

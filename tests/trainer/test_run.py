@@ -271,6 +271,17 @@ def test_that_a_run_cancelled_while_it_averages_ends_as_an_undisturbed_one(
     assert (folder / "averaged" / "encoder").is_dir()
 
 
+def test_that_only_a_run_with_mined_negatives_says_what_is_known_of_them(
+    make_job: JobFolder, no_export: None
+) -> None:
+    for mined in (False, True):
+        folder = make_job(f"mined-{mined}", max_steps=1, mined_negatives=mined, **SMALL)
+        job = json.loads((folder / "job.json").read_text())
+        (folder / "job.json").write_text(json.dumps(job | {"mined": "Mined negatives: some."}))
+        said = [event.message for event in _run(folder).of(TrainingNotice)]
+        assert ("Mined negatives: some." in said) == mined
+
+
 def test_that_a_single_confirmed_pair_can_be_trained_on(make_job: JobFolder, no_export: None) -> None:
     pairs = [pair for pair in make_tables()[0] if pair["role"] == "train" and pair["verdict"] == "match"][:1]
     host = _run(make_job(recipe="default", pairs=pairs, min_steps=0))
