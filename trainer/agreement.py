@@ -25,7 +25,7 @@ from trainer.mining import HardNegatives, KnownPairs
 #: Fewer trusted pairs than this say more about themselves than about what is right.
 LEAST_TRUSTED = 20
 #: Trusted pairs that are encoded at every refresh.
-MOST_TRUSTED = 256
+MOST_TRUSTED = 128
 
 
 class GradientAgreement(PairWeights):

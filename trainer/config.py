@@ -26,7 +26,7 @@ DEFAULT_MARGIN = 0.3
 #: Negatives that the softmax variant of the batch-aware objective scores where a recipe names no number.
 DEFAULT_BATCH_AWARE_NEGATIVES = 10
 #: Steps between two looks at the trusted pairs where a recipe names no number.
-DEFAULT_AGREEMENT_STEPS = 25
+DEFAULT_AGREEMENT_STEPS = 10
 #: Catalogue texts of a step of distillation where a recipe names no number.
 DEFAULT_DISTILL_TEXTS = 32
 #: Weight of what the non-targets are to one another in soft targets where a recipe names none.
@@ -63,7 +63,7 @@ class Recipe(BaseModel):
         distill_texts: texts of a step that are distilled (default 32).
         gradient_agreement: how far pairs are weighed by the agreement of their gradients with those of
             trusted pairs, 0 to 1; 0 leaves it out.
-        agreement_steps: the trusted pairs' gradient is taken anew after so many steps (default 25).
+        agreement_steps: the trusted pairs' gradient is taken anew after so many steps (default 10).
         epochs: passes over the listings.
         min_steps: more passes are made until this many steps, so that a few hundred decisions
             are not seen for a handful of steps only.

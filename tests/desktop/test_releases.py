@@ -14,7 +14,7 @@ from PySide6.QtCore import Qt
 from desktop.screens.releases import ReleasesScreen
 from desktop.session import Session
 from desktop.widgets.training_view import TrainingView, loss_curves
-from engine.contracts import Comparison, Finished, Flip, ReleaseSummary, RunState, WorkEvent
+from engine.contracts import Comparison, FeedCoverage, Finished, Flip, ReleaseSummary, RunState, WorkEvent
 from engine.contracts.training import (
     TrainingEvaluated,
     TrainingProgress,
@@ -98,7 +98,8 @@ class Workspace(FakeWorkspace):
             Flip(number, f"L-{number}", "tv", "automated", "automated", "A", "B", False)
             for number in range(450)
         )
-        return replace(made, gate=gate, flips=flips, flips_total=900)
+        feeds = (FeedCoverage(("june",), 40, 0.5, 0.6), FeedCoverage(("april", "may"), 90, 0.6, 0.5))
+        return replace(made, gate=gate, flips=flips, flips_total=900, feeds=feeds)
 
     def promote(self, release_id: str, *, force: bool = False) -> Iterator[WorkEvent[ReleaseSummary]]:
         self.forced.append(force)
@@ -314,6 +315,8 @@ def test_that_a_comparison_shows_figures_reasons_and_pages_of_flips(
     view = screen.release_page.comparison_view
     figures = [line.replace("\u202f", " ") for line in view.figures()]
     assert "Certified coverage | 58.0 % | 64.0 % | +6.0 points" in figures
+    assert "Newest feed, june (40 labels) | 50.0 % | 60.0 % | +10.0 points" in figures
+    assert "Earlier feeds (90 labels) | 60.0 % | 50.0 % | −10.0 points" in figures
     assert view.gate_badge.text() == "May be promoted"
     flips = view.flips_view.model()
     assert 0 < flips.rowCount() < 450

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as functional
@@ -18,6 +19,7 @@ from tests.trainer.test_run import TWO_EPOCHS, _run, _weights, no_export  # noqa
 from trainer.agreement import LEAST_TRUSTED, GradientAgreement, split_trusted
 from trainer.config import resolve_recipe
 from trainer.data import read_pairs
+from trainer.dynamics import PairDynamics
 from trainer.losses import DecoupledSoftmax, InfoNCE, NgameTriplet, make_batch
 from trainer.losses.batch import PairBatch
 
@@ -175,3 +177,32 @@ def test_that_cached_gradients_are_weighed_as_those_of_one_pass(make_job: JobFol
     cached = _run(make_job("cached", pairs=_many(), **settings, cache_rows=5)).losses()
     for step, (loss, _) in whole.items():
         assert cached[step][0] == pytest.approx(loss, rel=2e-3)
+
+
+@pytest.mark.usefixtures("no_export")
+def test_that_flipped_confirmations_come_to_weigh_less_than_right_ones(
+    make_job: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    pairs, _ = make_tables(listings_per_item=8)
+    flipped = set()
+    for pair in pairs:
+        pair["role"] = "validation" if pair["listing_id"] % 3 == 0 else "train"
+        if pair["role"] == "train" and pair["verdict"] == "match" and random.random() < 0.15:
+            pair["item_id"] = int(random.integers(1, 49))
+            flipped.add(str(pair["listing_id"]))
+    folder = make_job(
+        pairs=pairs, **TWO_EPOCHS | {"batch_size": 32, "epochs": 4}, gradient_agreement=1.0, agreement_steps=5
+    )
+    # One match each: a row of training is a listing that has one, or something rejected.
+    listings = [one for one in read_pairs(folder).train if one.matches or one.variants or one.rejected]
+    weights: dict[bool, list[float]] = {True: [], False: []}
+
+    def note(_: PairDynamics, rows: Tensor, batch: PairBatch) -> None:
+        for row, weight in zip(rows.tolist(), batch.weight.tolist(), strict=True):
+            if listings[row].matches:
+                weights[listings[row].listing_id in flipped].append(weight)
+
+    monkeypatch.setattr(PairDynamics, "note", note)
+    _run(folder)
+    assert sum(weights[True]) / len(weights[True]) < 0.5 * sum(weights[False]) / len(weights[False])
