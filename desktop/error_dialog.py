@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QMessageBox, QWidget
 
-from engine.errors import BugError, EngineError, EnvironmentError_, InputError
+from engine.errors import BugError, EngineError, EnvironmentError_, InputError, machine_error
 
 log = logging.getLogger("alcove.desktop")
 
@@ -45,6 +45,7 @@ class ErrorPresenter(QObject):
 
     def show(self, error: BaseException) -> None:
         """Log and show ``error``; returns at once."""
+        error = machine_error(error) or error
         if not isinstance(error, EngineError) or isinstance(error, BugError):
             log.error("unexpected error", exc_info=error)
         else:

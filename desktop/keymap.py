@@ -23,6 +23,7 @@ class Action(StrEnum):
     NEW_ITEM = "new_item"
     UNSURE = "unsure"
     BAD_LISTING = "bad_listing"
+    ALSO_RIGHT = "also_right"
     REJECT = "reject"
     SKIP = "skip"
     SNOOZE = "snooze"
@@ -63,6 +64,8 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(Action.RECALL, "R", "Recall what was snoozed or left unsure", "Put off"),
     Binding(Action.PREVIOUS, "Up", "Mark the candidate above", "Look"),
     Binding(Action.NEXT, "Down", "Mark the candidate below", "Look"),
+    # No Shift with a digit: some keyboards need Shift for the digits themselves.
+    Binding(Action.ALSO_RIGHT, "E", "Also right: the marked candidate matches besides the one taken", "Look"),
     Binding(Action.REJECT, "X", "Rule the marked candidate out", "Look"),
     Binding(Action.SEARCH, "/", "Search the catalogue", "Look"),
     Binding(Action.NOTE, "M", "Write a note on this decision", "Look"),

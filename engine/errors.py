@@ -9,6 +9,7 @@ Every message is one line, because it is shown as one line.
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 
@@ -86,3 +87,36 @@ class ArtefactDamagedError(EnvironmentError_):
 
 class TrainingFailedError(EnvironmentError_):
     """A training run ended without an encoder; the message carries the trainer's own line."""
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DENIED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_FAULTS = frozenset({errno.EIO, errno.EMFILE, errno.ENFILE})
+
+
+def machine_error(error: BaseException) -> EnvironmentError_ | None:
+    """A fault of the machine that reached us as a plain error of Python's, in Alcove's words.
+
+    Returns:
+        None where it is something else: a file the user named, or a bug.
+    """
+    if isinstance(error, MemoryError):
+        return EnvironmentError_(
+            "the machine has not enough memory for this; close other programs and try again"
+        )
+    if not isinstance(error, OSError):
+        return None
+    # Of a copy that failed, the second name is the one that was written.
+    named = getattr(error, "filename2", None) or error.filename
+    # NumPy says that the disk is full in words only.
+    if error.errno in _FULL or (error.errno is None and "free space" in str(error)):
+        where = f"the disk of {named}" if named else "the disk"
+        return DiskFullError(
+            f"{where} is full: free some space and do it again; what was saved before is safe"
+        )
+    what = (error.strerror or str(error)).lower()
+    if error.errno in _DENIED:
+        return EnvironmentError_(f"{named}: {what}; check its permissions" if named else what)
+    if error.errno in _FAULTS:
+        return EnvironmentError_(f"{named}: {what}" if named else what)
+    return None

@@ -161,8 +161,10 @@ def _replay_seed(
             goal = round(settings.decisions * number / settings.rounds)
             spent += review(workspace, gold, goal - spent, QueueOrder(settings.policy), listen)
             _drain(workspace.certify(), listen)
-            promoted = False
+            promoted, before = False, None
             if settings.recipe != "none" and number == settings.rounds:
+                # What `--recipe none` ends with on this seed: the two compare training, paired.
+                before = _measure(workspace, gold, listen)
                 promoted = _train(workspace, settings.recipe, seed, listen)
             entry = _measure(workspace, gold, listen)
             yield {
@@ -170,6 +172,7 @@ def _replay_seed(
                 "round": number,
                 "decisions": spent,
                 **entry,
+                "before_training": before,
                 "promoted": promoted,
                 "seconds": round(time.monotonic() - started, 1),
             }
@@ -191,11 +194,12 @@ def review(workspace: Workspace, gold: Gold, count: int, order: QueueOrder, list
         if not entries:
             break
         for entry in entries:
-            verdict, item_id = _answer(workspace, gold, workspace.card(entry))
+            verdict, item_id, also_right = _answer(workspace, gold, workspace.card(entry))
             workspace.decide(
                 listing_id=entry.listing_id,
                 verdict=verdict,
                 item_id=item_id,
+                also_right=also_right,
                 reviewer=_REVIEWER,
                 draw_id=entry.draw_id,
             )
@@ -204,19 +208,27 @@ def review(workspace: Workspace, gold: Gold, count: int, order: QueueOrder, list
     return done
 
 
-def _answer(workspace: Workspace, gold: Gold, card: ReviewCard) -> tuple[Verdict, int | None]:
-    """What a careful reviewer says: a right candidate, one found by search, or none of these."""
+def _answer(
+    workspace: Workspace, gold: Gold, card: ReviewCard
+) -> tuple[Verdict, int | None, tuple[int, ...]]:
+    """What a careful reviewer says: all right candidates, one found by search, or none of these.
+
+    Of the right candidates on the card the one of highest confidence is the item, and the others are also
+    right. A right item that is not on the card is not named, and counts as wrong if the machine answers
+    with it: so what is certified holds for what a reviewer can know.
+    """
     right = gold.of(card.listing.external_id)
     if not right:
-        return Verdict.NONE, None
+        return Verdict.NONE, None, ()
     shown = [view for view in card.candidates if view.item.external_id in right]
     if shown:
-        return Verdict.MATCH, max(shown, key=lambda view: view.candidate.confidence).item.id
+        best = max(shown, key=lambda view: view.candidate.confidence).item.id
+        return Verdict.MATCH, best, tuple(view.item.id for view in shown if view.item.id != best)
     for external_id in sorted(right):
         for item in workspace.search_items(external_id, 5):
             if item.external_id == external_id:
-                return Verdict.MATCH, item.id
-    return Verdict.NONE, None
+                return Verdict.MATCH, item.id, ()
+    return Verdict.NONE, None, ()
 
 
 def _train(workspace: Workspace, recipe: str, seed: int, listen: OnEvent) -> bool:
@@ -314,17 +326,23 @@ def _line(entry: dict[str, Any]) -> str:
     )
 
 
+def _numbers(entry: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Every number of an entry, those of nested entries by joined names."""
+    for name, value in entry.items():
+        if isinstance(value, dict):
+            yield from _numbers(value, f"{prefix}{name}_")
+        elif isinstance(value, int | float):
+            yield prefix + name, float(value)
+
+
 def _final(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean and standard deviation over seeds of every number of the last round."""
     last: dict[int, dict[str, Any]] = {entry["seed"]: entry for entry in rounds}
     values: dict[str, list[float]] = {}
     for entry in last.values():
-        for name, value in entry.items():
-            if isinstance(value, dict):
-                for key, number in value.items():
-                    values.setdefault(f"{name}_{key}", []).append(float(number))
-            elif isinstance(value, int | float) and name not in ("seed", "round"):
-                values.setdefault(name, []).append(float(value))
+        for name, number in _numbers(entry):
+            if name not in ("seed", "round"):
+                values.setdefault(name, []).append(number)
     return {
         "mean": {name: round(float(np.mean(numbers)), 4) for name, numbers in values.items()},
         "std": {name: round(float(np.std(numbers)), 4) for name, numbers in values.items()},

@@ -28,12 +28,24 @@ for arguments in (
     ["audit", {workspace!r}],
     ["evaluate", {workspace!r}],
     ["rollback", {workspace!r}],
-    ["export", {workspace!r}, "matches", "--to", {workspace!r} + "/matches.csv"],
+    ["decide", {workspace!r}, "--from", {workspace!r} + "/../decisions.csv"],
+    ["undo", {workspace!r}],
+    ["reviewers", {workspace!r}],
+    ["adjudicate", {workspace!r}],
+    ["costs", {workspace!r}, "--wrong", "5", "--review", "1"],
+    ["report", {workspace!r}],
+    ["backup", {workspace!r}],
+    ["verify", {workspace!r}],
+    ["restore", {workspace!r}],
+    *(["export", {workspace!r}, what, "--to", {workspace!r} + "/../" + what + ".csv"]
+      for what in ("matches", "decisions", "pairs", "encoder")),
 ):
     assert run(arguments) == 0, arguments
 """
 _LOADED = "modules loaded:"
 _DESKTOP = "import sys\nimport desktop.app"
+#: All that a training step needs, on a machine that only trains.
+_STEPS = "import sys\nimport trainer.encoder_trainer, trainer.run_callback, trainer.devices"
 _TRAINER = "import sys\nimport trainer.__main__"
 
 
@@ -49,7 +61,10 @@ def loaded_after(code: str) -> set[str]:
 
 def test_that_the_command_line_loads_neither_torch_nor_qt(tmp_path: Path) -> None:
     folder = tmp_path / "shop"
-    matched_workspace(folder).close()
+    with matched_workspace(folder) as workspace:
+        listing = workspace.listing(workspace.queue(limit=1)[0].listing_id).external_id
+    rows = f"listing_id,verdict\n{listing},unsure\n"
+    (tmp_path / "decisions.csv").write_text(rows, encoding="utf-8")
     loaded = loaded_after(_CLI.format(workspace=str(folder)))
     assert "engine" in loaded
     assert not loaded & {"torch", "sentence_transformers", "transformers", "PySide6", "trainer", "desktop"}
@@ -77,3 +92,9 @@ def test_that_packages_import_without_side_effects_on_the_home(module: str, tmp_
     code = f"import os, sys\nos.environ['ALCOVE_HOME'] = {str(home)!r}\nimport {module}"
     loaded_after(code)
     assert not home.exists()
+
+
+def test_that_training_steps_need_neither_polars_nor_a_database() -> None:
+    loaded = loaded_after(_STEPS)
+    assert "torch" in loaded
+    assert not loaded & {"polars", "sqlalchemy", "PySide6", "hnswlib"}

@@ -16,11 +16,11 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
 from engine.errors import InputError
-from trainer.data import JudgedListing, PairSet
 from trainer.embedding import TokenTable, Vectors
-from trainer.losses.batch import PairBatch, make_batch
+from trainer.losses.batch import PairBatch, cell_matrix, make_batch
 from trainer.losses.objective import PairWeights
 from trainer.mining import HardNegatives, KnownPairs
+from trainer.pairs import JudgedListing, PairSet
 
 #: Fewer trusted pairs than this say more about themselves than about what is right.
 LEAST_TRUSTED = 20
@@ -114,7 +114,8 @@ class TrustedPairs:
         items = list(dict.fromkeys([*matches, *(i for n in range(len(trusted)) for i in hard.choose(n, 0))]))
         known = KnownPairs(replace(pairs, train=tuple(trusted)))
         targets = [items.index(match) for match in matches]
-        self._cells = torch.from_numpy(known.cells(range(len(trusted)), items, targets))
+        entries = torch.from_numpy(known.entries(range(len(trusted)), items, targets))
+        self._cells = cell_matrix(entries, len(trusted), len(items))
         self._listings = TokenTable(model, [listing.text for listing in trusted])
         self._items = TokenTable(model, [pairs.item_texts[item] for item in items])
 

@@ -13,6 +13,10 @@ from engine.errors import EnvironmentError_
 
 #: tf32 came with Ampere.
 _AMPERE = 8
+#: Texts of one pass: few enough that titles of one length meet, enough of them to fill the cores of a CPU.
+CPU_CHUNK_ROWS = 16
+#: The same for a GPU, which needs thousands of tokens before it computes longer than it is told what to do.
+CUDA_CHUNK_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class ComputeDevice:
     def half(self) -> torch.dtype | None:
         """The dtype of autocast; None computes in fp32."""
         return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
+
+    @property
+    def chunk_rows(self) -> int:
+        """Texts of one pass, which are of similar length, so that little of it is padding."""
+        return CPU_CHUNK_ROWS if self.kind == "cpu" else CUDA_CHUNK_ROWS
 
     def prepare(self) -> None:
         """Set what torch keeps for the whole process."""

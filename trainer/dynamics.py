@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import polars as pl
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.contracts.training import DYNAMICS
 from trainer import checkpoints
-from trainer.data import PairSet
 from trainer.losses.batch import PairBatch, hardest_negatives, target_similarity
+from trainer.pairs import PairSet
 
 
 class PairDynamics:
@@ -26,8 +26,8 @@ class PairDynamics:
     """
 
     def __init__(self, rows: int) -> None:
-        self._total = np.zeros(rows, dtype=np.float64)
-        self._times = np.zeros(rows, dtype=np.int64)
+        self._total = torch.zeros(rows, dtype=torch.float64)
+        self._times = torch.zeros(rows, dtype=torch.int64)
 
     def note(self, rows: Tensor, batch: PairBatch) -> None:
         """Add the margins of one batch.
@@ -38,21 +38,22 @@ class PairDynamics:
         """
         similarity, has_target = target_similarity(batch)
         negative, valid = hardest_negatives(batch, 1)
-        known = (has_target & valid[:, 0]).cpu().numpy()
-        margin = (similarity - negative[:, 0]).detach().double().cpu().numpy()
-        at = rows.cpu().numpy()[known]
-        self._total[at] += margin[known]
-        self._times[at] += 1
+        known = has_target & valid[:, 0]
+        margin = (similarity - negative[:, 0]).detach().double()
+        # Kept where the batch is: fetching the margins would make every step wait for a GPU.
+        self._total, self._times = self._total.to(margin.device), self._times.to(margin.device)
+        self._total.index_add_(0, rows, torch.where(known, margin, torch.zeros_like(margin)))
+        self._times.index_add_(0, rows, known.to(torch.int64))
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """For a checkpoint."""
-        return {"margin_total": self._total, "margin_times": self._times}
+        return {"margin_total": self._total.cpu().numpy(), "margin_times": self._times.cpu().numpy()}
 
     def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Go on from :meth:`state`; a checkpoint without it starts anew."""
         if "margin_total" in state:
-            self._total = state["margin_total"].astype(np.float64)
-            self._times = state["margin_times"].astype(np.int64)
+            self._total = torch.from_numpy(state["margin_total"].astype(np.float64))
+            self._times = torch.from_numpy(state["margin_times"].astype(np.int64))
 
     def write(self, folder: Path, rows: list[tuple[int, int | None]], pairs: PairSet) -> None:
         """Write ``dynamics.parquet`` of a run folder, pairs with the smallest margin first.
@@ -62,14 +63,17 @@ class PairDynamics:
             rows: listing (its place in ``pairs.train``) and item of every row.
             pairs: of the run.
         """
-        seen = [n for n, (_, item) in enumerate(rows) if item is not None and self._times[n]]
+        import polars as pl  # deferred: steps are taken without it
+
+        total, times = self._total.tolist(), self._times.tolist()
+        seen = [n for n, (_, item) in enumerate(rows) if item is not None and times[n]]
         items = [pairs.item_ids[item] for n in seen if (item := rows[n][1]) is not None]
         table = pl.DataFrame(
             {
                 "listing_id": [pairs.train[rows[n][0]].listing_id for n in seen],
                 "item_id": items,
-                "margin": [float(self._total[n] / self._times[n]) for n in seen],
-                "times": [int(self._times[n]) for n in seen],
+                "margin": [total[n] / times[n] for n in seen],
+                "times": [times[n] for n in seen],
             },
             schema={
                 "listing_id": pl.String,

@@ -1,9 +1,10 @@
-"""Texts as token lists made once, and unit vectors of them with the encoder as it is now."""
+"""The encoder, texts as token lists made once, and unit vectors of them with the encoder as it is now."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,33 +28,65 @@ class TokenTable:
     """
 
     def __init__(self, model: SentenceTransformer, texts: Sequence[str]) -> None:
-        self._tokens: list[Tensor] = []
+        tokens: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        lengths: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
         for start in range(0, len(texts), 1024):
             features: dict[str, Any] = model.preprocess(list(texts[start : start + 1024]))
             mask = features["attention_mask"].bool()
-            self._tokens.extend(ids[kept] for ids, kept in zip(features["input_ids"], mask, strict=True))
+            tokens.append(features["input_ids"][mask].numpy())
+            lengths.append(mask.sum(dim=1).numpy())
+        # All texts end to end, and where each begins: a batch is cut out of it without a loop over texts.
+        self._tokens = np.concatenate(tokens)
+        self._lengths = np.concatenate(lengths)
+        self._starts = np.cumsum(self._lengths) - self._lengths
         self._pad = int(getattr(model.tokenizer, "pad_token_id", None) or 0)
 
     def __len__(self) -> int:
-        return len(self._tokens)
+        return len(self._lengths)
 
     def subset(self, rows: Sequence[int]) -> TokenTable:
         """A table of some of the texts, sharing their tokens."""
         table = copy.copy(self)
-        table._tokens = [self._tokens[row] for row in rows]
+        index = np.asarray(rows, dtype=np.int64)
+        table._starts, table._lengths = self._starts[index], self._lengths[index]
         return table
 
     def lengths(self) -> NDArray[np.int64]:
         """Number of tokens of every text."""
-        return np.array([len(tokens) for tokens in self._tokens], dtype=np.int64)
+        return self._lengths
 
     def features(self, rows: Sequence[int]) -> dict[str, Tensor]:
         """``input_ids`` and ``attention_mask`` [n, tokens] of some texts, padded to their longest."""
-        chosen = [self._tokens[row] for row in rows]
-        padded = torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True, padding_value=self._pad)
-        lengths = torch.tensor([len(tokens) for tokens in chosen])
-        mask = (torch.arange(padded.shape[1])[None] < lengths[:, None]).to(padded.dtype)
-        return {"input_ids": padded, "attention_mask": mask}
+        index = np.asarray(rows, dtype=np.int64)
+        lengths = self._lengths[index]
+        places = np.arange(lengths.max(initial=0))
+        real = places < lengths[:, None]
+        padded = np.full(real.shape, self._pad, dtype=np.int64)
+        padded[real] = self._tokens[(self._starts[index][:, None] + places)[real]]
+        return {
+            "input_ids": torch.from_numpy(padded),
+            "attention_mask": torch.from_numpy(real.astype(np.int64)),
+        }
+
+
+def load_encoder(folder: Path, device: str, max_tokens: int) -> tuple[SentenceTransformer, int]:
+    """The sentence-transformers model of a folder, cut to ``max_tokens``, and its own length in tokens.
+
+    Its weights are float32, whatever the folder keeps them in: half of AdamW's small steps would be lost in
+    half precision.
+
+    Raises:
+        InputError: the folder holds no such model.
+    """
+    if not (folder / "modules.json").is_file():
+        raise InputError(f"{folder} is not a sentence-transformers folder; write the job again.")
+    try:
+        model = SentenceTransformer(str(folder), device=device, local_files_only=True).float()
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder} cannot be loaded: {error}") from error
+    full_length = int(model.max_seq_length or max_tokens)
+    model.max_seq_length = min(full_length, max_tokens)
+    return model, full_length
 
 
 def encode(

@@ -19,13 +19,13 @@ from engine.errors import EnvironmentError_
 from trainer import checkpoints
 from trainer.catalogue_texts import CatalogueTexts
 from trainer.config import Recipe
-from trainer.data import PairSet
 from trainer.devices import ComputeDevice
 from trainer.dynamics import PairDynamics
 from trainer.embedding import TokenTable
 from trainer.failures import is_out_of_memory
 from trainer.losses import TrainingObjective
 from trainer.mining import HardNegatives, KnownPairs
+from trainer.pairs import PairSet
 from trainer.run_callback import Emit, RunCallback
 from trainer.sampling import LookAlikeBatches
 
@@ -89,7 +89,7 @@ class TrainingRows:
             "item": self._item_tokens.features(items),
         }
         label = {
-            "cells": torch.from_numpy(self._known.cells(listings, items, targets)),
+            "entries": torch.from_numpy(self._known.entries(listings, items, targets)),
             "weight": torch.tensor(weights, dtype=torch.float32),
             "row": torch.tensor([feature["row"] for feature in features]),
         }
@@ -173,7 +173,7 @@ class EncoderTrainer(SentenceTransformerTrainer):
                     }
                     for (is_head, decays), parameters in groups.items()
                 ],
-                fused=self.args.device.type == "cuda",
+                fused=True,
             )
         return cast(torch.optim.Optimizer, self.optimizer)
 
@@ -334,4 +334,5 @@ def training_arguments(
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=device.kind == "cuda",
+        accelerator_config={"non_blocking": device.kind == "cuda"},
     )

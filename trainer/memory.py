@@ -15,7 +15,7 @@ _GIB = 1024**3
 #: AdamW keeps two moments of every weight.
 _MOMENTS = 2
 #: Float matrices of the size [listings, items] that a softmax, its masks and their gradients hold at once.
-_SIMILARITY_MATRICES = 8
+_SIMILARITY_MATRICES = 12
 #: Kernels and allocators take this much before a batch is large; measured on a CPU.
 _BUFFERS = 192 * 1024**2
 #: No share of the free memory is certain: allocators round up, others start programs.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data import JudgedListing, PairSet
 from trainer.losses.batch import Cell
+from trainer.pairs import JudgedListing, PairSet
 
 
 class HardNegatives:
@@ -39,19 +39,26 @@ class KnownPairs:
 
     def __init__(self, pairs: PairSet) -> None:
         self._same_text = np.asarray(pairs.same_text, dtype=np.int64)
-        self._matches = [
-            np.unique(self._same_text[list(listing.matches)]) if listing.matches else np.empty(0, np.int64)
-            for listing in pairs.train
-        ]
-        self._variants = [
-            np.unique(self._same_text[list(listing.variants)]) if listing.variants else np.empty(0, np.int64)
-            for listing in pairs.train
-        ]
+        known: list[tuple[int, Cell]] = []
+        counts: list[int] = []
+        for listing in pairs.train:
+            matches = {pairs.same_text[item] for item in listing.matches}
+            variants = {pairs.same_text[item] for item in listing.variants} - matches
+            known += [(item, Cell.KNOWN) for item in sorted(matches)]
+            known += [(item, Cell.VARIANT) for item in sorted(variants)]
+            counts.append(len(matches) + len(variants))
+        # Of all listings end to end: items, what they are, and where each listing's begin.
+        table = np.asarray(known, dtype=np.int64).reshape(-1, 2)
+        self._items, self._cells = table[:, 0], table[:, 1]
+        self._counts = np.asarray(counts, dtype=np.int64)
+        self._starts = np.cumsum(self._counts) - self._counts
 
-    def cells(
+    def entries(
         self, listings: Sequence[int], items: Sequence[int], targets: Sequence[int | None]
-    ) -> NDArray[np.int8]:
-        """The :class:`~trainer.losses.batch.Cell` matrix of a batch.
+    ) -> NDArray[np.int64]:
+        """The cells of a batch that are no plain negatives.
+
+        A batch of thousands has tens of millions of cells and only some thousands of these.
 
         Args:
             listings: numbers of the B listings.
@@ -59,14 +66,32 @@ class KnownPairs:
             targets: for each listing the column of its sampled positive, or None.
 
         Returns:
-            int8 [B, C]. A confirmed item of a listing is never its negative, whichever listing
-            brought it into the batch.
+            int64 [n, 3]: row, column and :class:`~trainer.losses.batch.Cell`, each cell once. A confirmed
+            item of a listing is never its negative, whichever listing brought it into the batch.
         """
+        index = np.asarray(listings, dtype=np.int64)
+        row, place = _expand(self._starts[index], self._counts[index])
         columns = self._same_text[np.asarray(items, dtype=np.int64)]
-        cells = np.full((len(listings), len(items)), Cell.NEGATIVE, dtype=np.int8)
-        for row, (listing, target) in enumerate(zip(listings, targets, strict=True)):
-            cells[row, np.isin(columns, self._variants[listing])] = Cell.VARIANT
-            cells[row, np.isin(columns, self._matches[listing])] = Cell.KNOWN
-            if target is not None:
-                cells[row, target] = Cell.TARGET
-        return cells
+        order = np.argsort(columns, kind="stable")
+        first = np.searchsorted(columns, self._items[place], "left", sorter=order)
+        last = np.searchsorted(columns, self._items[place], "right", sorter=order)
+        entry, found = _expand(first, last - first)
+        row, column, cell = row[entry], order[found], self._cells[place][entry]
+        target = np.asarray([-1 if column is None else column for column in targets], dtype=np.int64)
+        other = column != target[row]
+        aimed = np.flatnonzero(target >= 0)
+        return np.concatenate(
+            [
+                np.stack([row, column, cell], axis=1)[other],
+                np.stack([aimed, target[aimed], np.full(len(aimed), Cell.TARGET)], axis=1),
+            ]
+        ).astype(np.int64)
+
+
+def _expand(
+    starts: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which range each number is of, and the numbers of all ranges ``starts[i] + (0 .. counts[i] - 1)``."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    offset = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return owner, starts[owner] + offset

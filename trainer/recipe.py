@@ -33,13 +33,14 @@ from trainer.artefact_coverage import coverage_notices
 from trainer.averaging import average_with_start
 from trainer.catalogue_texts import CatalogueTexts, text_pool
 from trainer.config import Recipe, resolve_recipe
-from trainer.data import JudgedListing, PairSet, read_job, read_pairs
+from trainer.data import read_job, read_pairs
 from trainer.devices import ComputeDevice, choose_device
-from trainer.embedding import TokenTable, Vectors, encode_together
+from trainer.embedding import TokenTable, Vectors, encode_together, load_encoder
 from trainer.encoder_trainer import EncoderTrainer, TrainingRows, training_arguments
 from trainer.launch import ALONE, Place
 from trainer.losses import TrainingObjective, compose
 from trainer.memory import BatchSize, fit_into_memory
+from trainer.pairs import JudgedListing, PairSet
 from trainer.ranks import Ranks, joined
 from trainer.results import already_done, write_encoder, write_result
 from trainer.run_callback import Emit, RunCallback
@@ -48,9 +49,6 @@ from trainer.scalars import with_scalars
 from trainer.validation import Validation
 
 logger = logging.getLogger(__name__)
-
-#: Rows of one pass on a CPU: small enough that titles of one length meet, large enough to fill the cores.
-CPU_CHUNK_ROWS = 32
 
 
 class Stopped(Exception):
@@ -152,7 +150,7 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
     dimension = model.get_embedding_dimension()
     if dimension is None:
         raise InputError(f"{start} does not say how long its vectors are; it is no text encoder to train.")
-    objective = compose(recipe, model, dimension, chunk_rows=CPU_CHUNK_ROWS if device.kind == "cpu" else None)
+    objective = compose(recipe, model, dimension, chunk_rows=device.chunk_rows)
     objective.ranks, objective.cache_rows = ranks, recipe.cache_rows
     notices = [*pairs.notices, *fit_into_memory(model, objective, device, widest_batch(run, rows))]
     refresh = None
@@ -302,23 +300,6 @@ def widest_batch(run: Run, rows: TrainingRows) -> BatchSize:
     listings = min(run.recipe.batch_size, len(rows.rows_of))
     items = min(listings * (1 + run.recipe.hard_negatives), len(run.pairs.item_texts))
     return BatchSize(listings, items + run.recipe.distilled_per_step, rows.longest_text())
-
-
-def load_encoder(folder: Path, device: str, max_tokens: int) -> tuple[SentenceTransformer, int]:
-    """The sentence-transformers model of a folder, cut to ``max_tokens``, and its own length in tokens.
-
-    Raises:
-        InputError: the folder holds no such model.
-    """
-    if not (folder / "modules.json").is_file():
-        raise InputError(f"{folder} is not a sentence-transformers folder; write the job again.")
-    try:
-        model = SentenceTransformer(str(folder), device=device, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder} cannot be loaded: {error}") from error
-    full_length = int(model.max_seq_length or max_tokens)
-    model.max_seq_length = min(full_length, max_tokens)
-    return model, full_length
 
 
 def run_fingerprint(job: TrainingJob, recipe: Recipe, pairs: PairSet, start: Path) -> str:

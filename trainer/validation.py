@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from engine.contracts.selective import area_under_risk_coverage, coverage_at
-from trainer.data import PairSet
 from trainer.embedding import TokenTable, Vectors, encode
+from trainer.pairs import PairSet
 
 PRECISIONS = (0.90, 0.95, 0.98)
 

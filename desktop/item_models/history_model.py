@@ -9,7 +9,7 @@ from PySide6.QtGui import QGuiApplication
 
 from desktop.operations import reviewing
 from desktop.session import Session
-from desktop.widgets.wording import verdict_words, when
+from desktop.widgets.wording import answer_words, when
 from engine.contracts import HistoryEntry, Verdict
 
 Index = QModelIndex | QPersistentModelIndex
@@ -109,7 +109,7 @@ class HistoryModel(QAbstractTableModel):
     @staticmethod
     def _words(entry: HistoryEntry, column: int) -> str:
         decision = entry.decision
-        answer = verdict_words(decision.verdict) + (" (undone)" if decision.undone else "")
+        answer = answer_words(decision) + (" (undone)" if decision.undone else "")
         return (
             when(decision.decided_at),
             entry.listing_title,

@@ -140,7 +140,13 @@ class ReviewDesk(QObject):
     # -- answering -----------------------------------------------------------------------------
 
     def decide(
-        self, verdict: Verdict, item_id: int | None = None, *, rejected: Sequence[int] = (), note: str = ""
+        self,
+        verdict: Verdict,
+        item_id: int | None = None,
+        *,
+        rejected: Sequence[int] = (),
+        also_right: Sequence[int] = (),
+        note: str = "",
     ) -> bool:
         """Answer the card in front. False when that is not possible just now."""
         if self.front is None or not self._may_write():
@@ -152,6 +158,7 @@ class ReviewDesk(QObject):
             verdict=verdict,
             item_id=item_id,
             rejected=rejected,
+            also_right=also_right,
             note=note,
             initiator=self,
             done=self._on_decided,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from desktop.operations import run_change
@@ -47,6 +47,7 @@ def adjudicate(
     disagreement: Disagreement,
     verdict: Verdict,
     item_id: int | None,
+    also_right: Sequence[int],
     note: str,
     initiator: object,
     done: Callable[[Decision], None],
@@ -59,6 +60,7 @@ def adjudicate(
             listing_id=disagreement.decision.listing_id,
             verdict=verdict,
             item_id=item_id,
+            also_right=tuple(also_right),
             reviewer=session.reviewer,
             note=note,
         ),

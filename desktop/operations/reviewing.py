@@ -111,6 +111,7 @@ def decide(
     verdict: Verdict,
     item_id: int | None,
     rejected: Sequence[int],
+    also_right: Sequence[int],
     note: str,
     initiator: object,
     done: Callable[[Decision], None],
@@ -132,6 +133,7 @@ def decide(
                 item_id=item_id,
                 reviewer=session.reviewer,
                 rejected=tuple(rejected),
+                also_right=tuple(also_right),
                 note=note,
             )
         return workspace.decide(
@@ -141,6 +143,7 @@ def decide(
             reviewer=session.reviewer,
             draw_id=entry.draw_id,
             rejected=tuple(rejected),
+            also_right=tuple(also_right),
             note=note,
         )
 

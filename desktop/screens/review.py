@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QWidget
 
+from desktop.item_models.marks import Marks
 from desktop.item_models.presentation import CandidateSketch, Sketch
 from desktop.item_models.review_desk import DeskState, ReviewDesk
 from desktop.keymap import Action, Keymap, key_name
@@ -20,7 +21,7 @@ from desktop.widgets.pieces import Banner
 from desktop.widgets.review_header import ReviewHeader
 from desktop.widgets.states import Skeleton
 from desktop.widgets.verdict_bar import VerdictBar
-from desktop.widgets.wording import counted, verdict_words
+from desktop.widgets.wording import answer_words, counted
 from engine.contracts import ChangeSet, Decision, Item, QueueOrder, Verdict
 
 _SPLITTER = "review/splitter"
@@ -44,7 +45,7 @@ class ReviewScreen(QWidget):
         self.desk = ReviewDesk(session, self)
         self.keymap = Keymap(session.preferences)
         self._place = -1
-        self._rejected: list[int] = []
+        self.marks = Marks()
         self._opened = False
         self._stale = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -182,8 +183,8 @@ class ReviewScreen(QWidget):
                 self._answer(Verdict.VARIANT, self._place)
             case Action.NONE | Action.NEW_ITEM | Action.UNSURE | Action.BAD_LISTING:
                 self._answer(_PLAIN_VERDICTS[action])
-            case Action.REJECT:
-                self._reject()
+            case Action.REJECT | Action.ALSO_RIGHT:
+                self._judge(action)
             case Action.PREVIOUS | Action.NEXT:
                 self._step(1 if action is Action.NEXT else -1)
             case Action.SEARCH:
@@ -228,20 +229,26 @@ class ReviewScreen(QWidget):
                 self._say(none_marked if place < 0 else f"There is no candidate {place + 1}")
                 return
             item_id = front.candidates[place].item.id
-        rejected = [one for one in self._rejected if one != item_id]
-        self.desk.decide(verdict, item_id, rejected=rejected, note=self.listing.note.text().strip())
-
-    def _reject(self) -> None:
-        front, marked = self.desk.front, self.marked
-        if front is None or marked is None or self.desk.saving:
+        rejected, also_right = self.marks.beside(item_id)
+        if self.marks.also_right and verdict is not Verdict.MATCH:
+            key = self.keymap.key(Action.ALSO_RIGHT)
+            self._say(f"A candidate is marked as also right: match, or take that back with {key}")
             return
-        number = marked.item.id
-        if number in self._rejected:
-            self._rejected.remove(number)
-        else:
-            self._rejected.append(number)
-        self.candidates.show_sketch(front, self._rejected)
-        if number in self._rejected and self._place + 1 < len(front.candidates):
+        note = self.listing.note.text().strip()
+        self.desk.decide(verdict, item_id, rejected=rejected, also_right=also_right, note=note)
+
+    def _judge(self, action: Action) -> None:
+        """Rule the marked candidate out, or say that it is also right; the same key takes it back."""
+        front, marked = self.desk.front, self.marked
+        if front is None or self.desk.saving:
+            return
+        if marked is None:
+            self._say("Mark a candidate first, with Up and Down")
+            return
+        judge = self.marks.rule_out if action is Action.REJECT else self.marks.name_too
+        judged = judge(marked.item.id)
+        self.candidates.show_sketch(front, self.marks)
+        if judged and self._place + 1 < len(front.candidates):
             self._mark(self._place + 1)
 
     def _step(self, step: int) -> None:
@@ -271,17 +278,17 @@ class ReviewScreen(QWidget):
         place = self.desk.add_found(item)
         self.candidates.show()
         if place is not None and self.desk.front is not None:
-            self.candidates.show_sketch(self.desk.front, self._rejected)
+            self.candidates.show_sketch(self.desk.front, self.marks)
             self._mark(place)
 
     # -- drawing what the desk says --------------------------------------------------------------
 
     def _on_showing(self, shown: Sketch) -> None:
-        self._rejected = []
+        self.marks = Marks()
         self.search.end()
         self.candidates.show()
         self.listing.show_listing(shown)
-        self.candidates.show_sketch(shown, ())
+        self.candidates.show_sketch(shown, self.marks)
         # In an audit no candidate is marked: Enter by habit must not answer it.
         first = -1 if shown.blind or not shown.candidates else 0
         self._mark(first, take_focus=self.isVisible() and not self.hints.isVisible())
@@ -321,7 +328,7 @@ class ReviewScreen(QWidget):
         self._recall.setVisible(put_off > 0)
 
     def _on_saved(self, decision: Decision) -> None:
-        self._say(f"Saved: {verdict_words(decision.verdict)}.  {self.keymap.key(Action.UNDO)} undoes it")
+        self._say(f"Saved: {answer_words(decision)}.  {self.keymap.key(Action.UNDO)} undoes it")
 
     def _say(self, text: str) -> None:
         self.verdicts.message.setText(text)
@@ -349,7 +356,7 @@ class ReviewScreen(QWidget):
         if not desk.identical_waiting or desk.last_decision is None:
             self.verdicts.offer_identical("", "")
             return
-        answer = verdict_words(desk.last_decision.verdict)
+        answer = answer_words(desk.last_decision)
         same = counted(desk.identical_waiting, "identical listing waits", "identical listings wait")
         self.verdicts.offer_identical(
             f"Also {desk.identical_waiting} identical",

@@ -11,7 +11,7 @@ from desktop.session import Session
 from desktop.widgets.adjudication_view import AdjudicationView
 from desktop.widgets.basics import PAGE, column, page_title, row, words
 from desktop.widgets.reviewers_view import ReviewersView
-from desktop.widgets.wording import counted, verdict_words
+from desktop.widgets.wording import answer_words, counted
 from engine.contracts import ChangeSet, Decision, Disagreement, ReviewersReport, Verdict
 
 
@@ -109,14 +109,21 @@ class ReviewersScreen(QWidget):
             ),
         )
 
-    def _settle(self, one: Disagreement, verdict: Verdict, item_id: int | None, note: str) -> None:
+    def _settle(
+        self,
+        one: Disagreement,
+        verdict: Verdict,
+        item_id: int | None,
+        also_right: tuple[int, ...],
+        note: str,
+    ) -> None:
         if self._saving or self._session.read_only:
             return
         self._saving = True
 
         def done(decision: Decision) -> None:
             self._saving = False
-            self.message.setText(f"Saved: {verdict_words(decision.verdict)}.  Ctrl+Z undoes it")
+            self.message.setText(f"Saved: {answer_words(decision)}.  Ctrl+Z undoes it")
             agreeing.load_agreeing(self._session, done=self._show)
 
         def failed(error: Exception) -> None:
@@ -128,6 +135,7 @@ class ReviewersScreen(QWidget):
             disagreement=one,
             verdict=verdict,
             item_id=item_id,
+            also_right=also_right,
             note=note,
             initiator=self,
             done=done,

@@ -23,12 +23,12 @@ from desktop.widgets.basics import (
     words,
 )
 from desktop.widgets.pieces import table
-from desktop.widgets.wording import verdict_words, when
+from desktop.widgets.wording import answer_words, verdict_words, when
 from engine.contracts import Decision, Disagreement, Verdict
 
 
 def _answer(decision: Decision, item: str) -> str:
-    answer = verdict_words(decision.verdict)
+    answer = answer_words(decision)
     return f"{decision.reviewer}: {answer}, {item}" if item else f"{decision.reviewer}: {answer}"
 
 
@@ -54,29 +54,31 @@ class _Side(QWidget):
             column(row(self._who, self._badge, None), self._item, self._note, row(self.button, None))
         )
 
-    def show_answer(self, decision: Decision, item_id: str, item: str, role: str) -> None:
+    def show_answer(
+        self, decision: Decision, item_id: str, item: str, also_right: Sequence[tuple[str, str]], role: str
+    ) -> None:
         """Draw another answer."""
         self._who.setText(decision.reviewer)
         self._badge.show_as(verdict_words(decision.verdict).capitalize(), "accent" if item else "neutral")
-        self._item.setText(f"{item}  ({item_id})" if item else "")
+        named = [f"{item}  ({item_id})"] if item else []
+        named += [f"Also right: {title}  ({id_})" for id_, title in also_right]
+        self._item.setText("\n".join(named))
         self._item.setVisible(bool(item))
         note = f"; “{decision.note}”" if decision.note else ""
         self._note.setText(f"{role}, {when(decision.decided_at)}{note}")
         self.button.setText(f"{decision.reviewer} is right  [{self._key}]")
-        self.button.setAccessibleName(
-            f"{decision.reviewer} is right: {verdict_words(decision.verdict)} {item}"
-        )
+        self.button.setAccessibleName(f"{decision.reviewer} is right: {answer_words(decision)} {item}")
 
 
 class AdjudicationView(QWidget):
-    """Draws disagreements. ``settled`` carries disagreement, verdict, item and note.
+    """Draws disagreements. ``settled`` carries disagreement, verdict, item, items also right, and note.
 
     ``reopen_asked`` carries a listing.
 
     Keys: 1 and 2 take an answer, N says none of these, R opens the listing in Review for any other answer.
     """
 
-    settled = Signal(object, object, object, str)
+    settled = Signal(object, object, object, object, str)
     reopen_asked = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -159,7 +161,8 @@ class AdjudicationView(QWidget):
         said = {1: one.decision, 2: one.opinion}.get(side)
         verdict = Verdict.NONE if said is None else said.verdict
         item = None if said is None else said.item_id
-        self.settled.emit(one, verdict, item, self.note.text().strip())
+        also_right = () if said is None else said.also_right
+        self.settled.emit(one, verdict, item, also_right, self.note.text().strip())
 
     def _reopen(self) -> None:
         if self.chosen is not None and self._writable:
@@ -173,10 +176,18 @@ class AdjudicationView(QWidget):
         self._origin.setText(f"{one.feed}  ·  {one.listing_external_id}")
         self._title.setText(one.listing_title)
         self.first.show_answer(
-            one.decision, one.decision_item_external_id, one.decision_item_title, "decided, in force"
+            one.decision,
+            one.decision_item_external_id,
+            one.decision_item_title,
+            one.decision_also_right,
+            "decided, in force",
         )
         self.second.show_answer(
-            one.opinion, one.opinion_item_external_id, one.opinion_item_title, "second opinion, blind"
+            one.opinion,
+            one.opinion_item_external_id,
+            one.opinion_item_title,
+            one.opinion_also_right,
+            "second opinion, blind",
         )
         # An unsure second opinion leaves nothing to take.
         self.second.button.setEnabled(self._writable and one.opinion.verdict is not Verdict.UNSURE)

@@ -60,7 +60,9 @@ class CandidateCard(QWidget):
         """The words below the facts."""
         return tuple(tag.text for tag in self._tags)
 
-    def show_candidate(self, candidate: CandidateSketch, *, blind: bool, rejected: bool) -> None:
+    def show_candidate(
+        self, candidate: CandidateSketch, *, blind: bool, rejected: bool, also_right: bool
+    ) -> None:
         """Draw another candidate."""
         self._key = str(candidate.number) if candidate.number else "·"
         self._title.show_pieces(title_pieces(candidate.marked), struck=rejected)
@@ -72,6 +74,7 @@ class CandidateCard(QWidget):
         variant = f"Variant of {candidate.variant_of}" if candidate.variant_of else ""
         tags = (
             _Tag("Ruled out" if rejected else "", "bad"),
+            _Tag("Also right" if also_right else "", "good"),
             _Tag(candidate.near_tie, "warn"),
             _Tag(variant, "neutral"),
             _Tag(f"Matched {past}× before" if past else "", "good"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from desktop.item_models.marks import Marks
 from desktop.item_models.presentation import Sketch
 from desktop.widgets.basics import EmptyState
 from desktop.widgets.candidate_card import CandidateCard
@@ -44,15 +43,21 @@ class CandidateList(QScrollArea):
         self._layout.addStretch(1)
         self.setWidget(content)
 
-    def show_sketch(self, shown: Sketch, rejected: Collection[int]) -> None:
-        """Draw another listing's candidates."""
+    def show_sketch(self, shown: Sketch, marks: Marks) -> None:
+        """Draw another listing's candidates, or how they are marked now."""
         self._count = len(shown.candidates)
         while len(self._cards) < self._count:
             self._add_card()
         for at, card in enumerate(self._cards):
             if at < self._count:
                 candidate = shown.candidates[at]
-                card.show_candidate(candidate, blind=shown.blind, rejected=candidate.item.id in rejected)
+                number = candidate.item.id
+                card.show_candidate(
+                    candidate,
+                    blind=shown.blind,
+                    rejected=number in marks.rejected,
+                    also_right=number in marks.also_right,
+                )
             card.setVisible(at < self._count)
         self.nothing.setVisible(self._count == 0)
 

@@ -112,6 +112,13 @@ class CatalogueSearch(QWidget):
         self.end()
         self.chosen.emit(item)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Qt's hook: Enter takes the item found as a candidate, and must not decide on it as well."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            event.accept()
+        else:
+            super().keyPressEvent(event)
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Qt's hook: arrows go from the field to the results, Esc leaves."""
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:

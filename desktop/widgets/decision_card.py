@@ -21,7 +21,7 @@ from desktop.widgets.basics import (
     words,
 )
 from desktop.widgets.pieces import clear
-from desktop.widgets.wording import verdict_words, when
+from desktop.widgets.wording import answer_words, verdict_words, when
 from engine.contracts import HistoryEntry, Item, Stream, Verdict
 
 _TONES = {
@@ -91,9 +91,10 @@ class DecisionCard(Card):
         self._title.setText(entry.listing_title)
         self._badge.show_as(verdict_words(decision.verdict).capitalize(), _TONES[decision.verdict])  # type: ignore[arg-type]
         self._undone.setVisible(decision.undone)
-        item = f"{entry.item_title}  ({entry.item_external_id})" if entry.item_title else ""
-        self._item.setText(item)
-        self._item.setVisible(bool(item))
+        named = [f"{entry.item_title}  ({entry.item_external_id})"] if entry.item_title else []
+        named += [f"Also right: {title}  ({external_id})" for external_id, title in entry.also_right]
+        self._item.setText("\n".join(named))
+        self._item.setVisible(bool(named))
         under = f"under release {decision.release_id}" if decision.release_id else "before the first release"
         self._who.setText(
             f"{decision.reviewer}, {when(decision.decided_at)}, {under}; {_STREAMS[decision.stream]}."
@@ -104,9 +105,7 @@ class DecisionCard(Card):
         clear(self._shown)
         self.reopen.setEnabled(writable)
         self.undo.setEnabled(writable and not decision.undone)
-        self.setAccessibleDescription(
-            f"{entry.listing_title}: {verdict_words(decision.verdict)} {entry.item_title}"
-        )
+        self.setAccessibleDescription(f"{entry.listing_title}: {answer_words(decision)} {entry.item_title}")
 
     def show_gold(self, gold: bool, *, possible: bool) -> None:
         """Say whether the decision is marked as certain, and whether that can be changed."""
@@ -128,6 +127,8 @@ class DecisionCard(Card):
             line.setStretch(1, 1)
             if item.id == entry.decision.item_id:
                 line.addWidget(Badge("Chosen", "good"))
+            elif item.id in entry.decision.also_right:
+                line.addWidget(Badge("Also right", "good"))
             elif item.id in entry.decision.rejected:
                 line.addWidget(Badge("Ruled out", "bad"))
             self._shown.addLayout(line)

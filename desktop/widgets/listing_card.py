@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QSizePolicy, QWidget
 
 from desktop.item_models.presentation import CandidateSketch, Sketch
@@ -14,6 +15,16 @@ from desktop.widgets.wording import counted, when
 
 _PAST_SHOWN = 3
 _DESCRIPTION_SHOWN = 700
+
+
+class _NoteField(QLineEdit):
+    """Enter ends the note, and must not decide on the listing as well."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Qt's hook."""
+        super().keyPressEvent(event)
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            event.accept()
 
 
 class ListingCard(Card):
@@ -37,7 +48,7 @@ class ListingCard(Card):
         self._description_head = words("Description", "overline")
         self._description = words("", "muted", wrap=True, selectable=True)
         self._note_name = words("Note", "muted")
-        self.note = QLineEdit()
+        self.note = _NoteField()
         self.note.setPlaceholderText("A note for whoever reads this decision later")
         self.note.setAccessibleName("Note on this decision")
         self.note.returnPressed.connect(self.note_left)

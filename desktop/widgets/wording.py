@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from engine.contracts import RunState, TableFormat, Verdict
+from engine.contracts import Decision, RunState, TableFormat, Verdict
 
 #: Narrow no-break space, between a number and its unit.
 THIN = "\u202f"
@@ -131,3 +131,9 @@ def table_format(read: TableFormat) -> str:
 def verdict_words(verdict: Verdict) -> str:
     """A verdict in words."""
     return _VERDICTS[verdict]
+
+
+def answer_words(decision: Decision) -> str:
+    """A decision's verdict, and how many items are also right: ``match, 2 also right``."""
+    also = f", {len(decision.also_right)} also right" if decision.also_right else ""
+    return verdict_words(decision.verdict) + also

@@ -312,6 +312,8 @@ def margin_to_best_other(values: Floats, group: Ints) -> Floats:
 
     A pair that is alone in its group has nothing to lose to: its margin is its own value.
     """
+    if not len(values):
+        return np.zeros(0, np.float32)
     starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
     sizes = np.diff(np.r_[starts, len(group)])
     run = np.repeat(np.arange(len(starts)), sizes)

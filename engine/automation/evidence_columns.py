@@ -71,6 +71,12 @@ EVIDENCE_GROUPS: dict[str, dict[str, str]] = {
         "gtin_equal": "1 where both carry the same GTIN (check digits are tested at import)",
         "gtin_conflict": "1 where both carry a GTIN and they differ",
     },
+    "claims": {
+        "nearer_listings": "log of how many listings are nearer to the item, by plain score",
+        "nearest_gap": "plain score minus the best that any listing has with the item",
+        "claimants": "log of how many listings resemble this item more than any other",
+        "claim_gap": "plain score minus the mean plain score of those listings; 0 where there are none",
+    },
     "aliases": {
         "alias_similarity": "best cosine to a confirmed listing of the item; 0 where it has none",
         "alias_lexical": "best lexical cosine to a confirmed listing of the item; 0 where it has none",

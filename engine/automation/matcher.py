@@ -10,9 +10,10 @@ Three graphs, two steps:
    (docs/ablation.md). They learn from what the pair matcher says of listings it has not seen
    (stacking, Wolpert 1992), because its word on those it was fitted to is too good to learn from.
 
-A reviewer names one item per listing. That item's pair is the positive; the candidates shown with
-it are the negatives. Only the strongest candidates teach: the fortieth neighbour is easy to tell
-apart and would only teach the matcher that almost nothing is a match.
+A reviewer names the items that are right for a listing, mostly one. Their pairs are the positives, and
+any of them as the best candidate is a right answer; the other candidates are the negatives. Only the
+strongest candidates teach: the fortieth neighbour is easy to tell apart and would only teach the matcher
+that almost nothing is a match.
 """
 
 from __future__ import annotations
@@ -53,9 +54,10 @@ LEAST_UNSEEN = 300
 class LearningSet:
     """Judged listings with their candidates.
 
-    ``listing_row`` [pairs] ascends, ``evidence`` is [pairs, columns], ``positive`` marks the answer;
+    ``listing_row`` [pairs] ascends, ``evidence`` is [pairs, columns], ``positive`` marks the right items;
     ``text`` [listings, columns] and ``none`` [listings] (the reviewer said that no item matches) are
-    in order of the distinct values of ``listing_row``. A listing may have neither: its answer was
+    in order of the distinct values of ``listing_row``. A listing may have several positives; it may have
+    neither: its answer was
     found by search and is no candidate. ``seen`` [listings] says which the encoder was trained on; None:
     it was trained on none of them.
     """
@@ -78,7 +80,7 @@ class FittedMatcher:
     """A matcher and what it said of listings it had not seen.
 
     ``confidence`` and ``right`` are per judged listing that tells what new ones are like, out of fold: the
-    confidence of its best candidate and whether that candidate was the answer; ``none_confidence`` and
+    confidence of its best candidate and whether that candidate was a right one; ``none_confidence`` and
     ``none_right`` the same for "not in catalogue". They estimate precision without touching a
     certification label.
     """

@@ -40,8 +40,18 @@ def disagreements_document(waiting: Sequence[Disagreement]) -> Document:
                 "listing_id": one.listing_external_id,
                 "feed": one.feed,
                 "title": one.listing_title,
-                "decision": _said(one.decision, one.decision_item_external_id, one.decision_item_title),
-                "second_opinion": _said(one.opinion, one.opinion_item_external_id, one.opinion_item_title),
+                "decision": _said(
+                    one.decision,
+                    one.decision_item_external_id,
+                    one.decision_item_title,
+                    one.decision_also_right,
+                ),
+                "second_opinion": _said(
+                    one.opinion,
+                    one.opinion_item_external_id,
+                    one.opinion_item_title,
+                    one.opinion_also_right,
+                ),
             }
             for one in waiting
         ],
@@ -89,12 +99,13 @@ def _agreement(agreement: Agreement) -> Document:
     return {**asdict(agreement), "words": agreement.words}
 
 
-def _said(decision: Decision, item: str, title: str) -> Document:
+def _said(decision: Decision, item: str, title: str, also: Sequence[tuple[str, str]]) -> Document:
     return {
         "reviewer": decision.reviewer,
         "verdict": decision.verdict.value,
         "item_id": item or None,
         "item_title": title or None,
+        "also_item_ids": [external_id for external_id, _ in also],
         "decided_at": decision.decided_at,
         "note": decision.note,
     }

@@ -22,6 +22,7 @@ from engine.cli import (
     report_verbs,
     review_verbs,
     reviewer_verbs,
+    safekeeping_verbs,
     workspace_verbs,
 )
 from engine.cli.failures import ENVIRONMENT, INPUT, INTERRUPTED, OK, explain
@@ -50,6 +51,9 @@ VERBS: dict[str, Callable[..., None]] = {
     "export": workspace_verbs.export,
     "replay": measuring_verbs.replay,
     "demo": measuring_verbs.demo,
+    "backup": safekeeping_verbs.backup,
+    "restore": safekeeping_verbs.restore,
+    "verify": safekeeping_verbs.verify,
     "doctor": workspace_verbs.doctor,
 }
 

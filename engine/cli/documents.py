@@ -162,7 +162,9 @@ def queue_document(order: str, waiting: int, cards: Sequence[ReviewCard]) -> Doc
     }
 
 
-def decision_document(decision: Decision, listing: Listing, item: Item | None) -> Document:
+def decision_document(
+    decision: Decision, listing: Listing, item: Item | None, also_right: Sequence[Item] = ()
+) -> Document:
     """One decision, or second opinion (the number is then its own), with the user's own ids."""
     return {
         "decision": decision.id,
@@ -171,6 +173,7 @@ def decision_document(decision: Decision, listing: Listing, item: Item | None) -
         "title": listing.title,
         "verdict": decision.verdict.value,
         "item_id": None if item is None else item.external_id,
+        "also_item_ids": [one.external_id for one in also_right],
         "reviewer": decision.reviewer,
         "decided_at": decision.decided_at,
         "undone": decision.undone,
@@ -287,8 +290,18 @@ def _run_document(run: TrainingRun) -> Document:
     }
 
 
+def backup_document(made: Path) -> Document:
+    """``alcove backup``."""
+    return {"backup": str(made)}
+
+
+def restore_document(restored: Path, before: Path | None) -> Document:
+    """``alcove restore``: the backup, and where the database from before is; null where there was none."""
+    return {"restored": str(restored), "before": None if before is None else str(before)}
+
+
 def doctor_document(lines: Sequence[DoctorLine]) -> Document:
-    """``alcove doctor``."""
+    """``alcove doctor`` and ``alcove verify``."""
     return {
         "ok": all(line.ok for line in lines),
         "findings": [

@@ -5,43 +5,28 @@
 
 from __future__ import annotations
 
-import errno
 import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.errors import BugError, EngineError
+from engine.errors import BugError, EngineError, machine_error
 
 OK, ENVIRONMENT, INPUT, BUG, INTERRUPTED = 0, 1, 2, 3, 130
 
 LOG_NAME = "errors.log"
-#: Faults of the machine that reach us as plain OSErrors.
-_MACHINE_ERRORS = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
-)
 
 
 def explain(error: Exception, *, arguments: Sequence[str], workspace: Path | None) -> tuple[int, str]:
     """The exit code and the one line for an error; a bug's traceback goes to the log first."""
-    if isinstance(error, BugError) or not isinstance(error, EngineError | OSError | MemoryError):
-        return BUG, _bug(error, arguments, workspace)
-    if isinstance(error, EngineError):
+    if isinstance(error, EngineError) and not isinstance(error, BugError):
         return error.exit_code, error.message
-    if isinstance(error, MemoryError):
-        return ENVIRONMENT, "the machine has not enough memory for this; close other programs and try again"
-    return _machine(error, arguments, workspace)
-
-
-def _machine(error: OSError, arguments: Sequence[str], workspace: Path | None) -> tuple[int, str]:
-    where = f"{error.filename}: " if error.filename else ""
-    named = error.filename is not None and str(error.filename) in arguments
-    if named and isinstance(
-        error, FileNotFoundError | IsADirectoryError | NotADirectoryError | FileExistsError
-    ):
-        return INPUT, f"{where}{(error.strerror or str(error)).lower()}"
-    if error.errno in _MACHINE_ERRORS:
-        return ENVIRONMENT, f"{where}{(error.strerror or str(error)).lower()}"
+    wrong_name = FileNotFoundError | IsADirectoryError | NotADirectoryError | FileExistsError
+    if isinstance(error, wrong_name) and error.filename is not None and str(error.filename) in arguments:
+        return INPUT, f"{error.filename}: {(error.strerror or str(error)).lower()}"
+    fault = machine_error(error)
+    if fault is not None:
+        return fault.exit_code, fault.message
     return BUG, _bug(error, arguments, workspace)
 
 

@@ -34,20 +34,20 @@ def queue(
         cards = [ws.card(entry) for entry in entries]
         waiting = ws.status().counts.review
     document = documents.queue_document(order.value, waiting, cards)
-    columns = ("listing", "title", "best candidate", "its title", "similarity")
+    columns = ("feed", "listing", "title", "best candidate", "its title", "similarity")
     rows = [_row(card) for card in cards]
     drawn = table(f"{len(cards):,} of {waiting:,} waiting", columns, rows, right=("similarity",))
     Terminal(as_json).answer(document, drawn)
 
 
 def _row(card: ReviewCard) -> tuple[str, ...]:
+    listing = (card.entry.feed, card.listing.external_id, card.listing.title)
     if not card.candidates:
-        return (card.listing.external_id, card.listing.title, "–", "", "")
+        return (*listing, "–", "", "")
     if card.entry.about is not None:  # the order of its candidates says nothing
-        return (card.listing.external_id, card.listing.title, f"{len(card.candidates)} candidates", "", "")
+        return (*listing, f"{len(card.candidates)} candidates", "", "")
     best = card.candidates[0]
-    similarity = f"{best.candidate.similarity:.3f}"
-    return (card.listing.external_id, card.listing.title, best.item.external_id, best.item.title, similarity)
+    return (*listing, best.item.external_id, best.item.title, f"{best.candidate.similarity:.3f}")
 
 
 def decide(
@@ -58,7 +58,7 @@ def decide(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="CSV or JSONL with listing_id, verdict, item_id, decided_at.",
+            help="CSV or JSONL with listing_id, verdict, item_id, also_item_ids, decided_at.",
             show_default=False,
         ),
     ],
@@ -78,6 +78,8 @@ def decide(
     title = f"Refused rows ({len(shown):,} of {len(report.refused):,})"
     refused = [table(title, ("row", "reason"), shown, right=("row",))] if shown else []
     terminal.answer(documents.decision_file_document(report), line, *refused)
+    taken = report.decided + report.second_opinions + report.unchanged
+    terminal.note_refused(file.name, report.rows, report.refused, taken=taken)
 
 
 def user() -> str:
@@ -99,8 +101,10 @@ def undo(
         undone, _ = ws.undo(decision)
         listing = ws.listing(undone.listing_id)
         item = None if undone.item_id is None else ws.item(undone.item_id)
-    document = documents.decision_document(undone, listing, item)
+        also_right = [ws.item(number) for number in undone.also_right]
+    document = documents.decision_document(undone, listing, item, also_right)
     named = "" if item is None else f" {item.external_id}"
+    named += "".join(f", also right {one.external_id}" for one in also_right)
     what = "second opinion " if isinstance(undone, SecondOpinion) else ""
     line = f"Undone: {what}{undone.verdict.value}{named} for listing {listing.external_id}, {listing.title}"
     Terminal(as_json).answer(document, line)

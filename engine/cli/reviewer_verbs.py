@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -112,7 +113,8 @@ def adjudicate(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="CSV or JSONL with listing_id, verdict, item_id, note; without it the list is shown.",
+            help="CSV or JSONL with listing_id, verdict, item_id, also_item_ids, note; "
+            "without it the list is shown.",
             show_default=False,
         ),
     ] = None,
@@ -131,8 +133,8 @@ def adjudicate(
         (
             one.listing_external_id,
             one.listing_title,
-            _said(one.decision, one.decision_item_external_id),
-            _said(one.opinion, one.opinion_item_external_id),
+            _said(one.decision, one.decision_item_external_id, one.decision_also_right),
+            _said(one.opinion, one.opinion_item_external_id, one.opinion_also_right),
         )
         for one in shown
     ]
@@ -140,8 +142,9 @@ def adjudicate(
     Terminal(as_json).answer(documents.disagreements_document(waiting), table(title, columns, rows))
 
 
-def _said(decision: Decision, item: str) -> str:
+def _said(decision: Decision, item: str, also_right: Sequence[tuple[str, str]]) -> str:
     named = f" {item}" if decision.verdict in VERDICTS_WITH_ITEM else ""
+    named += "".join(f", also right {external_id}" for external_id, _ in also_right)
     note = f" ({decision.note})" if decision.note else ""
     return f"{decision.reviewer}: {decision.verdict.value}{named}{note}"
 
@@ -156,3 +159,4 @@ def _adjudicate_from(
     title = f"Refused rows ({len(shown):,} of {len(report.refused):,})"
     refused = [table(title, ("row", "reason"), shown, right=("row",))] if shown else []
     terminal.answer(documents.adjudication_document(report), line, *refused)
+    terminal.note_refused(file.name, report.rows, report.refused, taken=report.adjudicated)

@@ -24,7 +24,7 @@ from engine.contracts.training import (
     TrainingProgress,
     TrainingStarted,
 )
-from engine.errors import BugError
+from engine.errors import BugError, InputError
 
 T = TypeVar("T")
 
@@ -63,6 +63,19 @@ class Terminal:
         """One line beside the answer, on standard error."""
         self.messages.write(f"note: {plain(message)}\n")
         self.messages.flush()
+
+    def note_refused(self, name: str, rows: int, refused: Sequence[tuple[int, str]], *, taken: int) -> None:
+        """Say beside the answer that rows of a file were refused.
+
+        Raises:
+            InputError: all were; what was wrong with the first one is named.
+        """
+        if not refused:
+            return
+        if not taken:
+            row, reason = refused[0]
+            raise InputError(f"{name}: none of its {rows:,} rows could be taken; row {row:,}: {reason}")
+        self.note(f"{name}: {len(refused):,} of {rows:,} rows were refused")
 
     def follow(self, events: Iterator[WorkEvent[T]]) -> T:
         """Draw long work's progress (on a terminal only) and return its result.

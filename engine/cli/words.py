@@ -144,7 +144,10 @@ def comparison_tables(comparison: Comparison) -> list[Table | str]:
         rows.append((line, _by_file(champion, level), _by_file(challenger, level)))
     names = (f"champion {champion.release_id}", f"challenger {challenger.release_id}")
     parts: list[Table | str] = [table("", ("", *names), rows, right=names)]
-    parts.append(f"Gate {gate_words(comparison.gate)}")
+    if champion.release_id == challenger.release_id:
+        parts.append("There is no challenger yet, so this is the champion beside itself.")
+    else:
+        parts.append(f"Gate {gate_words(comparison.gate)}")
     if comparison.flips:
         shown = comparison.flips[:10]
         columns = ("listing", "title", "before", "after", "contradicts a decision")

@@ -119,7 +119,11 @@ class ReviewersReport:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A decision in force and a second opinion that differs, with the words a person needs."""
+    """A decision in force and a second opinion that differs, with the words a person needs.
+
+    ``decision_also_right`` and ``opinion_also_right`` are external id and title of the other items that
+    either says are right.
+    """
 
     decision: Decision
     opinion: SecondOpinion
@@ -130,6 +134,8 @@ class Disagreement:
     decision_item_title: str
     opinion_item_external_id: str
     opinion_item_title: str
+    decision_also_right: tuple[tuple[str, str], ...] = ()
+    opinion_also_right: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

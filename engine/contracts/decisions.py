@@ -56,7 +56,9 @@ class Decision:
     """One verdict of one reviewer on one listing. Never changed; ``undone`` is derived.
 
     ``shown`` are the item numbers that were on screen, best first; ``rejected`` those the reviewer
-    turned down one by one. ``draw_probability`` is set for the random stream.
+    turned down one by one. ``also_right`` are the items besides ``item_id`` that they said match as well,
+    for ``match`` only; an item that is not named in a match counts as wrong. ``draw_probability`` is set
+    for the random stream.
     """
 
     id: int
@@ -73,11 +75,34 @@ class Decision:
     draw_probability: float | None = None
     note: str = ""
     undone: bool = False
+    also_right: tuple[int, ...] = ()
+
+    @property
+    def right_items(self) -> tuple[int, ...]:
+        """Every item the decision says is right, the one it confirms first; empty for all but a match."""
+        if self.verdict != Verdict.MATCH or self.item_id is None:
+            return ()
+        return (self.item_id, *self.also_right)
+
+    def confirms(self, item_id: int | None) -> bool:
+        """Whether the decision says that an item is right for its listing."""
+        return item_id is not None and item_id in self.right_items
+
+    def agrees_with(self, other: Decision) -> bool:
+        """Whether two say the same: for matches, that one item at least is right to both."""
+        if self.verdict != other.verdict:
+            return False
+        if self.verdict == Verdict.MATCH:
+            return any(other.confirms(item_id) for item_id in self.right_items)
+        return self.item_id == other.item_id
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """A decision with the words a person needs to recognise it."""
+    """A decision with the words a person needs to recognise it.
+
+    ``also_right`` are external id and title of the other items it says are right.
+    """
 
     decision: Decision
     listing_external_id: str
@@ -85,6 +110,7 @@ class HistoryEntry:
     item_external_id: str
     item_title: str
     feed: str
+    also_right: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,8 +218,8 @@ def _find_column(field_name: str, column: str, columns: Sequence[str]) -> str:
     near = difflib.get_close_matches(column, columns, n=1)
     hint = f"; did you mean {_quoted(near[0])}?" if near else ""
     raise ColumnMappingError(
-        f"{field_name} is mapped to {_quoted(column)}, which is not in the file{hint} "
-        f"Columns are {_listed(columns)}"
+        f"{field_name} is mapped to {_quoted(column)}, which is not in the file{hint or ';'} "
+        f"its columns are {_listed(columns)}"
     )
 
 

@@ -102,11 +102,18 @@ def held_out(decisions: Iterable[Decision]) -> list[Decision]:
     return sorted(kept, key=lambda decision: decision.listing_id)
 
 
-def right_items(decisions: Sequence[Decision]) -> Ints:
-    """The item each decision confirms, :data:`NOT_IN_CATALOGUE` where it says there is none; [n]."""
-    return np.array(
-        [d.item_id if d.verdict == Verdict.MATCH and d.item_id else NOT_IN_CATALOGUE for d in decisions],
-        dtype=np.int64,
+def confirmed(decisions: Sequence[Decision], item_ids: npt.ArrayLike) -> Bools:
+    """Whether each decision says that the item beside it is right; [n].
+
+    Args:
+        decisions: [n].
+        item_ids: [n] item numbers, 0 for none.
+    """
+    items = np.asarray(item_ids, dtype=np.int64).tolist()
+    return np.fromiter(
+        (decision.confirms(item) for decision, item in zip(decisions, items, strict=True)),
+        dtype=bool,
+        count=len(items),
     )
 
 
@@ -143,8 +150,9 @@ def contradicts(answer: int, decision: Decision | None) -> bool:
     """Whether an automated answer is not what the reviewer said."""
     if decision is None or answer == NOT_AUTOMATED or decision.verdict not in ANSWERING_VERDICTS:
         return False
-    said = decision.item_id if decision.verdict == Verdict.MATCH else NOT_IN_CATALOGUE
-    return answer != said
+    if answer == NOT_IN_CATALOGUE:
+        return decision.verdict == Verdict.MATCH
+    return not decision.confirms(answer)
 
 
 def contradictions(

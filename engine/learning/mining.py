@@ -1,30 +1,36 @@
 """Mined negatives: candidates nobody turned down that are very probably wrong, and hard to tell from right.
 
 The candidates of a listing are found in the whole catalogue by vectors and by characters and ordered by
-the matcher, which fuses both. The reviewer who confirmed one of them turned down those above it. Those
-below were perhaps not read: some are right as well (the same product twice in the catalogue), and those
-must not be pushed away. The duplicate guard keeps a candidate only if the listing resembles it more than
-the confirmed item does: a second right item resembles the confirmed one most of all.
+the matcher, which fuses both. The reviewer who confirmed one of them turned down those above it that they
+did not name as well. Those below the last one named were perhaps not read: some are right as well (the
+same product twice in the catalogue), and those must not be pushed away. The duplicate guard keeps a
+candidate only if the listing resembles it more than the confirmed item does: a second right item
+resembles the confirmed one most of all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.backends.sparse_lexical import SparseLexical, paired_cosine
-from engine.contracts import Decision, Verdict
+from engine.contracts import Decision
 
 
 def unread(decision: Decision) -> tuple[int, ...]:
-    """The candidates shown below the one a decision confirms, best first; empty for any other decision."""
-    if decision.verdict != Verdict.MATCH or decision.item_id not in decision.shown:
+    """The candidates shown below all those a match names, best first; empty for any other decision."""
+    if not decision.confirms(decision.item_id) or decision.item_id not in decision.shown:
         return ()
-    below = decision.shown[decision.shown.index(decision.item_id) + 1 :]
+    below = decision.shown[read(decision.shown, decision.right_items) :]
     return tuple(item for item in below if item not in decision.rejected)
+
+
+def read(shown: Sequence[int], named: Collection[int]) -> int:
+    """How many of the candidates shown a reviewer has read: to the last one named; 0 if none of them is."""
+    return max((at for at, item in enumerate(shown, start=1) if item in named), default=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from engine.contracts import Decision, Record, Stream, Verdict
 from engine.contracts.training import ITEM_COLUMNS, PAIR_COLUMNS, TrainingJob
 from engine.errors import DiskFullError, EnvironmentError_, InputError
 from engine.learning.families import family_of, role_of
-from engine.learning.mining import MinedCounts, duplicate_guard, unread
+from engine.learning.mining import MinedCounts, duplicate_guard, read, unread
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,10 +48,10 @@ class _Pair(NamedTuple):
 
 
 def pairs_of(decision: Decision, shown_negatives: int = 4) -> Iterator[_Pair]:
-    """The pairs of one decision, its confirmed one first.
+    """The pairs of one decision, those it confirms first.
 
-    * match: the item; and as ``none`` the candidates that were shown above it, and those rejected
-      one by one. What was shown below it was perhaps not read.
+    * match: every item it says is right; and as ``none`` the other candidates that were shown above the
+      last of these, and those rejected one by one. What was shown below it was perhaps not read.
     * variant: the item as ``variant``; as ``none`` those shown above it and those rejected.
     * none, new item: the first ``shown_negatives`` that were shown, and those rejected.
     * unsure, bad listing: nothing.
@@ -61,23 +61,23 @@ def pairs_of(decision: Decision, shown_negatives: int = 4) -> Iterator[_Pair]:
         shown_negatives: at most so many candidates that were shown count as turned down.
     """
     turned_down: tuple[int, ...] = ()
-    if decision.verdict in (Verdict.MATCH, Verdict.VARIANT) and decision.item_id is not None:
-        family = int(family_of([decision.item_id])[0])
-        yield _Pair(
-            decision.listing_id,
-            decision.item_id,
-            MATCH if decision.verdict == Verdict.MATCH else VARIANT,
-            family,
-        )
-        if decision.item_id in decision.shown:
-            turned_down = decision.shown[: decision.shown.index(decision.item_id)][-shown_negatives:]
+    named = decision.right_items
+    if decision.verdict == Verdict.VARIANT and decision.item_id is not None:
+        named = (decision.item_id,)
+    if named:
+        family = int(family_of(named[:1])[0])
+        for item_id in named:
+            said = MATCH if decision.verdict == Verdict.MATCH else VARIANT
+            yield _Pair(decision.listing_id, item_id, said, family)
+        above = decision.shown[: read(decision.shown, named)]
+        turned_down = tuple(item_id for item_id in above if item_id not in named)[-shown_negatives:]
     elif decision.verdict in (Verdict.NONE, Verdict.NEW_ITEM) and (decision.shown or decision.rejected):
         turned_down = decision.shown[:shown_negatives]
         family = int(family_of([(*decision.shown, *decision.rejected)[0]])[0])
     else:
         return
     for item_id in dict.fromkeys((*turned_down, *decision.rejected)):
-        if item_id != decision.item_id:
+        if item_id not in named:
             yield _Pair(decision.listing_id, item_id, NONE, family)
 
 
@@ -93,9 +93,9 @@ def build_pairs(
     """The tables of a training run from the decisions in force.
 
     One row per listing and item; listings with the same text count once. Roles go by family: a pair
-    trains or validates with its listing's family, and a turned-down item whose own family plays the
-    other role is left out, so that no item is on both sides. Mined negatives (``mining.py``) join the
-    confirmed matches.
+    trains or validates with its listing's family (its confirmed item's), and any other item whose own
+    family plays the other role is left out, so that no item is on both sides. Mined negatives
+    (``mining.py``) join the confirmed matches.
 
     Args:
         uow: of the workspace.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from engine.contracts import Decision, Verdict
+from engine.contracts import Decision
 from engine.contracts.training import DYNAMICS
 from engine.errors import InputError
 
@@ -46,11 +46,11 @@ def suspicious(uow: UnitOfWork, run_folder: Path, *, trained_at: str) -> list[De
         rows = [(int(listing), int(item)) for listing, item, _ in pairs.iter_rows()]
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path} cannot be read: {error}; train again to renew it") from error
-    found = []
+    found: dict[int, Decision] = {}
     for listing_id, item_id in rows:
         decision = uow.decisions.in_force_for(listing_id)
         if decision is None or decision.decided_at >= trained_at:
             continue
-        if decision.verdict == Verdict.MATCH and decision.item_id == item_id:
-            found.append(decision)
-    return found
+        if decision.confirms(item_id):
+            found.setdefault(decision.id, decision)
+    return list(found.values())

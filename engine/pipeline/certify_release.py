@@ -13,7 +13,7 @@ import numpy.typing as npt
 from engine.automation.evidence_columns import EVIDENCE_NAMES, TEXT_NAMES
 from engine.automation.matcher import FittedMatcher, LearningSet, fit_matcher
 from engine.backends.onnx_matcher import OnnxMatcher
-from engine.contracts import ANSWERING_VERDICTS, Decision, Progress, Promise, Stream, Verdict
+from engine.contracts import ANSWERING_VERDICTS, Decision, Progress, Promise, Stream
 from engine.pipeline.evidence_blocks import BLOCK, EvidenceBlocks
 from engine.pipeline.promises import Promised, promised
 from engine.pipeline.score_listings import LoadedRelease, Scores, score_listings
@@ -138,16 +138,17 @@ def _learning_set(
     listing, evidence, positive, text, none, seen = [], [], [], [], [], []
     for number, some in sorted(by_block.items()):
         block = blocks.read(number, aliases)
-        answer = {d.listing_id: d.item_id if d.verdict == Verdict.MATCH else 0 for d in some}
-        judged = np.fromiter(answer, dtype=np.int64, count=len(answer))
+        right = {d.listing_id: d.right_items for d in some}
+        judged = np.fromiter(right, dtype=np.int64, count=len(right))
         mine = np.isin(block.listing_ids[block.listing_row], judged)
         rows, ids = np.unique(block.listing_row[mine]), block.listing_ids[block.listing_row[mine]]
         listing.append(ids)
         evidence.append(block.evidence[mine])
         items = search.index.ids[block.item_row[mine]]
-        positive.append(items == np.asarray([answer[int(i)] or 0 for i in ids], dtype=np.int64))
+        named = zip(ids.tolist(), items.tolist(), strict=True)
+        positive.append(np.asarray([item in right[listing_id] for listing_id, item in named], dtype=bool))
         text.append(block.text[rows])
-        none.append(np.asarray([answer[int(i)] == 0 for i in block.listing_ids[rows]], dtype=bool))
+        none.append(np.asarray([not right[int(i)] for i in block.listing_ids[rows]], dtype=bool))
         seen.append(np.isin(block.listing_ids[rows], trained_on))
     if not listing:
         return LearningSet(

@@ -12,13 +12,12 @@ from engine.contracts import Comparison, Decision, FeedCoverage, Progress, Promi
 from engine.contracts.together import answer_confidence, answer_right
 from engine.learning.evaluate import (
     NOT_AUTOMATED,
-    NOT_IN_CATALOGUE,
     EvaluationLabels,
     MeasuredRelease,
     answer_of,
     compare,
+    confirmed,
     held_out,
-    right_items,
 )
 from engine.learning.feed_coverage import feed_coverages
 from engine.learning.promote import Answered
@@ -69,11 +68,10 @@ def certified_coverage(release: LoadedRelease, promise: Promise) -> float:
 def answered(store: Store, scores: Scores, promise: Promise) -> Answered:
     """A release's answers to the held-out listings: matches, or under one promise for both either kind."""
     decisions, rows = _held_out_rows(store, scores)
-    right = right_items(decisions)
     of_match, of_none = scores.best_confidence[rows], scores.none_confidence[rows]
-    match_right = (scores.best_item[rows] == right) & (right > 0)
+    match_right = confirmed(decisions, scores.best_item[rows])
     if promise is Promise.TOGETHER:
-        none_right = right == NOT_IN_CATALOGUE
+        none_right = np.asarray([not decision.right_items for decision in decisions], dtype=bool)
         return Answered(
             answer_confidence(of_match, of_none), answer_right(of_match, of_none, match_right, none_right)
         )
@@ -93,13 +91,12 @@ def labels_of(store: Store, scores: Scores) -> EvaluationLabels:
     decisions, rows = _held_out_rows(store, scores)
     with store.reading() as uow:
         reserve = dict(zip(*(part.tolist() for part in uow.listings.reserve()), strict=True))
-    right = right_items(decisions)
     return EvaluationLabels(
         listing_ids=scores.listing_ids[rows],
         confidence=scores.best_confidence[rows].astype(np.float64),
-        best_right=(scores.best_item[rows] == right) & (right > 0),
+        best_right=confirmed(decisions, scores.best_item[rows]),
         similarity=scores.top_similarity[rows].astype(np.float64),
-        similarity_right=(scores.top_similarity_item[rows] == right) & (right > 0),
+        similarity_right=confirmed(decisions, scores.top_similarity_item[rows]),
         # A listing taken out of the reserve since (inclusion 0) counts like those certain to be drawn.
         inclusion=np.asarray([reserve.get(d.listing_id) or 1.0 for d in decisions], dtype=np.float64),
     )

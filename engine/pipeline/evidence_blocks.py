@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from engine.automation.claims import Claims, PlainPairs
 from engine.automation.evidence import Pairs, add_margins
 from engine.automation.evidence_columns import EVIDENCE_NAMES, column
 from engine.backends.sparse_lexical import paired_cosine
@@ -83,6 +84,7 @@ class EvidenceBlocks:
         self._store = store
         self._search = search
         self._folder = folder
+        self._claims: Claims | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
     def numbers(self) -> list[int]:
@@ -107,7 +109,13 @@ class EvidenceBlocks:
         for done, number in enumerate(numbers):
             yield from self._prepare_block(number)
             yield Progress("finding candidates", done + 1, len(numbers))
+        # What listings claim depends on all of them, so it is no part of any block.
+        self._claims = Claims.build([self._plain_pairs(n) for n in numbers], len(self._search.index.ids))
         return numbers
+
+    def _plain_pairs(self, number: int) -> PlainPairs:
+        with np.load(self._path(number), allow_pickle=False) as kept:
+            return PlainPairs(kept["item_row"].astype(np.int64), kept["plain"], kept["claim"])
 
     def _prepare_block(self, number: int) -> Iterator[Progress]:
         listings = self._listings(number)
@@ -133,6 +141,7 @@ class EvidenceBlocks:
         nothing = np.zeros(len(found), dtype=np.float32)
         pairs = Pairs(found.listing_row, found.item_row, found.similarity, found.lexical, nothing, nothing)
         evidence = search.evidence.evidence(listings, texts, pairs)
+        plain = PlainPairs.of(found.listing_row, found.item_row, evidence)
         temporary = path.with_suffix(".writing.npz")
         np.savez(
             temporary,
@@ -141,6 +150,8 @@ class EvidenceBlocks:
             listing_row=found.listing_row.astype(np.int32),
             item_row=found.item_row.astype(np.int32),
             evidence=evidence,
+            plain=plain.plain,
+            claim=plain.claim,
             text=search.evidence.text_evidence(texts),
             # Aliases are compared with every listing at every refit: what that takes is kept too.
             vectors=np.asarray(vectors, dtype=np.float16),
@@ -154,7 +165,17 @@ class EvidenceBlocks:
         return self._folder / f"block-{number:06d}.npz"
 
     def read(self, number: int, aliases: AliasIndex | None = None) -> EvidenceBlock:
-        """A prepared block, with the aliases' evidence where there are aliases."""
+        """A block, with the claims of all listings and the aliases' evidence where there are aliases.
+
+        Call :meth:`prepare` first.
+        """
+        block = self._read(number, aliases)
+        if self._claims is None:
+            raise RuntimeError("blocks are read after prepare()")
+        self._claims.fill(block.evidence, block.item_row)
+        return block
+
+    def _read(self, number: int, aliases: AliasIndex | None) -> EvidenceBlock:
         with np.load(self._path(number), allow_pickle=False) as kept:
             block = EvidenceBlock(
                 number=number,

@@ -198,7 +198,7 @@ def _was_right(decision: Decision, item_id: int | None) -> bool:
         return False
     if item_id is None:
         return decision.verdict != Verdict.MATCH
-    return decision.verdict == Verdict.MATCH and decision.item_id == item_id
+    return decision.confirms(item_id)
 
 
 def _act(uow: UnitOfWork, audit: StoredLiveAudit) -> ChangeSet:

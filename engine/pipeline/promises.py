@@ -115,8 +115,9 @@ class _Labels:
         # "Unsure" and "bad listing" count as wrong: an automated answer there helped nobody.
         answered = np.asarray([d.verdict in ANSWERING_VERDICTS for d in audits], dtype=bool)
         matched = np.asarray([d.verdict == Verdict.MATCH for d in audits], dtype=bool)
-        items = np.asarray([d.item_id or 0 for d in audits], dtype=np.int64)
-        match_right = matched & answered & (items == scores.best_item[at])
+        best = scores.best_item[at].tolist()
+        # An item counts as right only if the reviewer named it, first or among those also right.
+        match_right = np.asarray([d.confirms(item) for d, item in zip(audits, best, strict=True)], dtype=bool)
         none_right = ~matched & answered
         of_match = scores.best_confidence.astype(np.float64)
         of_none = scores.none_confidence.astype(np.float64)

@@ -152,14 +152,14 @@ def read_manifest(folder: Path) -> ReleaseManifest:
         ) from error
 
 
-def verify_files(folder: Path, manifest: ReleaseManifest) -> None:
-    """Compare every file with the manifest, but for the encoder's, which its loader verifies.
+def verify_files(folder: Path, manifest: ReleaseManifest, *, encoder_too: bool = False) -> None:
+    """Compare every file with the manifest; the encoder's only on demand: its loader verifies them.
 
     Raises:
         ArtefactDamagedError: a file is missing or differs.
     """
     for name, expected in manifest.files.items():
-        if name.startswith(f"{ENCODER_FOLDER}/"):
+        if name.startswith(f"{ENCODER_FOLDER}/") and not encoder_too:
             continue
         path = folder / name
         if not path.exists() or sha256_of(path) != expected:

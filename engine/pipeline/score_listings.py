@@ -197,6 +197,8 @@ def _unaided(
         return out
     has_alias = block.evidence[best, column("alias_similarity")] > 0
     leading = best[has_alias | (block.evidence[best, column("alias_lexical")] > 0)]
+    if not len(leading):  # a feed whose items have one listing each, or whose only alias is its own
+        return out
     rows = block.listing_row[leading]
     without = block.without_nearest_alias(rows)
     numbers, order, rank, unaided, _ = _ranked(release, without)

@@ -25,6 +25,20 @@ RUNS = "runs"
 LEAST_PAIRS = 30
 
 
+def set_aside(folder: Path) -> None:
+    """Rename a run folder that the database does not know, so that its number can be used.
+
+    A process killed before the run was recorded left it, or the database was restored from a backup that
+    is older than the run: then it may hold a trained encoder, which is not ours to delete.
+    """
+    count = 1
+    while folder.exists():
+        aside = folder.with_name(f"{folder.name}-unknown-{count}")
+        if not aside.exists():
+            folder.rename(aside)
+        count += 1
+
+
 def write_run(
     store: Store,
     *,
@@ -67,6 +81,7 @@ def write_run(
         precision=precision,
         mined=counts[0].in_words(),
     )
+    set_aside(folder)
     write_job(folder, job, pairs, items, start)
     return TrainingRun(
         id=run_id,

@@ -7,6 +7,7 @@ disagreement back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from engine.contracts import AdjudicationReport, Decision, Stream, Verdict
@@ -24,6 +25,7 @@ def adjudicate(
     listing_id: int,
     verdict: Verdict,
     item_id: int | None,
+    also_right: Sequence[int] = (),
     reviewer: str,
     note: str = "",
     champion: str | None,
@@ -36,6 +38,7 @@ def adjudicate(
         listing_id: the listing's number.
         verdict: the last word.
         item_id: the item's number, for ``match`` and ``variant`` only.
+        also_right: items besides ``item_id`` that match as well, for ``match`` only.
         reviewer: who adjudicates.
         note: free text.
         champion: the running release, or None.
@@ -43,7 +46,7 @@ def adjudicate(
 
     Raises:
         StaleChangeError: no disagreement waits on the listing.
-        InputError: verdict and item do not go together, it leaves the question open, or the reviewer is
+        InputError: verdict and items do not go together, it leaves the question open, or the reviewer is
             not named.
     """
     waiting = uow.opinions.disagreement_on(listing_id)
@@ -57,6 +60,7 @@ def adjudicate(
         listing_id=listing_id,
         verdict=verdict,
         item_id=item_id,
+        also_right=also_right,
         reviewer=reviewer,
         note=note,
         stream=None if first.stream == Stream.RANDOM else first.stream,
@@ -84,11 +88,13 @@ def adjudicate_rows(
     adjudicated = 0
     for row in file.rows:
         try:
+            items = resolve.items(row)
             adjudicate(
                 uow,
                 listing_id=resolve.listing(row),
                 verdict=row.verdict,
-                item_id=resolve.item(row),
+                item_id=items.item_id,
+                also_right=items.also_right or (),
                 reviewer=row.reviewer or reviewer,
                 note=row.note,
                 champion=champion,

@@ -14,8 +14,10 @@ from engine.contracts import VERDICTS_WITH_ITEM, Verdict
 from engine.errors import ColumnMappingError, EnvironmentError_, InputError, UnreadableTableError
 
 #: What a row may say; anything else in the file is passed over.
-COLUMNS = ("listing_id", "verdict", "item_id", "decided_at", "feed", "reviewer", "note")
+COLUMNS = ("listing_id", "verdict", "item_id", "also_item_ids", "decided_at", "feed", "reviewer", "note")
 REQUIRED_COLUMNS = ("listing_id", "verdict")
+#: Between the ids of one cell.
+SEPARATOR = ";"
 #: A decision is some hundred bytes; a larger file is something else.
 LARGEST_FILE = 256 * 1024 * 1024
 _JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})
@@ -25,7 +27,10 @@ _VERDICTS = ", ".join(verdict.value for verdict in Verdict)
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """One readable row, with the user's own ids. ``row`` is 1-based, a CSV's header counted as row 1."""
+    """One readable row, with the user's own ids. ``row`` is 1-based, a CSV's header counted as row 1.
+
+    ``also_item_ids`` is None where the file has no such column: then the row does not speak of it.
+    """
 
     row: int
     listing_id: str
@@ -35,6 +40,7 @@ class DecisionRow:
     feed: str = ""
     reviewer: str = ""
     note: str = ""
+    also_item_ids: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,8 @@ def read_decision_file(path: Path) -> DecisionFile:
     """Read decisions; rows that cannot be one are refused with their number and reason.
 
     Columns (or JSON keys): listing_id and verdict; item_id for ``match`` and ``variant``; optionally
-    decided_at (ISO 8601, UTC unless it says otherwise), feed, reviewer, note.
+    also_item_ids (further right items of a ``match``, separated by ``;`` or as a JSON list), decided_at
+    (ISO 8601, UTC unless it says otherwise), feed, reviewer, note.
 
     Args:
         path: ``.jsonl`` and ``.ndjson`` are read as one JSON object a line, anything else as a table
@@ -137,10 +144,14 @@ def _json_rows(text: str) -> Iterator[tuple[int, dict[str, str] | str]]:
         if not isinstance(loaded, dict):
             yield number, "this line is not a JSON object"
             continue
-        yield (
-            number,
-            {str(key).casefold(): "" if value is None else str(value) for key, value in loaded.items()},
-        )
+        yield number, {str(key).casefold(): _cell(value) for key, value in loaded.items()}
+
+
+def _cell(value: object) -> str:
+    """A JSON value as a table's cell."""
+    if isinstance(value, list):
+        return SEPARATOR.join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def _parse(number: int, values: Mapping[str, str]) -> DecisionRow | str:
@@ -157,6 +168,13 @@ def _parse(number: int, values: Mapping[str, str]) -> DecisionRow | str:
         return f"the verdict {verdict.value} needs an item_id"
     if verdict not in VERDICTS_WITH_ITEM and said["item_id"]:
         return f"the verdict {verdict.value} takes no item_id, and there is {said['item_id'][:80]!r}"
+    also = tuple(
+        dict.fromkeys(one for part in said["also_item_ids"].split(SEPARATOR) if (one := part.strip()))
+    )
+    if also and verdict != Verdict.MATCH:
+        return f"the verdict {verdict.value} takes no also_item_ids, and there is {also[0][:80]!r}"
+    if said["item_id"] in also:
+        return f"also_item_ids names {said['item_id'][:80]!r}, which is the item_id; name it once"
     decided_at = _moment(said["decided_at"])
     if decided_at is None:
         return f"decided_at is {said['decided_at'][:40]!r}; write it as 2026-01-31T09:30:00Z"
@@ -169,6 +187,7 @@ def _parse(number: int, values: Mapping[str, str]) -> DecisionRow | str:
         feed=said["feed"],
         reviewer=said["reviewer"],
         note=said["note"],
+        also_item_ids=also if "also_item_ids" in values else None,
     )
 
 

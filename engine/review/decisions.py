@@ -14,8 +14,8 @@ out instead, the sample would lose the listings that people look up, and would n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.contracts import (
     ANSWERING_VERDICTS,
@@ -47,6 +47,7 @@ def decide(
     reviewer: str,
     draw_id: int | None = None,
     rejected: Sequence[int] = (),
+    also_right: Sequence[int] = (),
     note: str = "",
     stream: Stream | None = None,
     copied: bool = False,
@@ -66,6 +67,7 @@ def decide(
         reviewer: who says it.
         draw_id: the draw that is answered; found by itself where the listing has an open one.
         rejected: items that were turned down one by one.
+        also_right: items besides ``item_id`` that match as well, for ``match`` only.
         note: free text.
         stream: ``learning`` or ``manual`` to override what the listing's route says; a listing with a
             draw is ``random`` in any case.
@@ -78,14 +80,14 @@ def decide(
         The decision as stored.
 
     Raises:
-        InputError: verdict, item and rejected items do not go together, or the reviewer is not named.
+        InputError: verdict, items and rejected items do not go together, or the reviewer is not named.
         NotInWorkspaceError: there is no such listing or item.
         StaleChangeError: the draw is of another listing, or does not wait for an answer.
     """
     verdict = Verdict(verdict)
-    check_words(verdict, item_id, reviewer, rejected)
+    check_words(verdict, item_id, reviewer, rejected, also_right)
     uow.listings.get(listing_id)
-    check_items(uow, item_id, rejected)
+    check_items(uow, item_id, (*rejected, *also_right))
     earlier = uow.decisions.in_force_for(listing_id)
     draw_id = _draw_to_answer(uow, listing_id, draw_id, earlier)
     placement = uow.listings.placement(listing_id)
@@ -98,7 +100,7 @@ def decide(
     elif stream is None:
         waits = placement is not None and placement.machine_route == Route.REVIEW
         stream = Stream.LEARNING if waits else Stream.MANUAL
-    candidates = on_screen(placement, item_id, uow.settings.load().shown_candidates)
+    candidates = on_screen(placement, (item_id, *also_right), uow.settings.load().shown_candidates)
     made = uow.decisions.add(
         Decision(
             id=0,
@@ -111,6 +113,7 @@ def decide(
             release_id=champion,
             shown=tuple(candidate.item_id for candidate in candidates),
             rejected=tuple(dict.fromkeys(rejected)),
+            also_right=tuple(dict.fromkeys(also_right)),
             draw_id=draw_id,
             note=note.strip(),
         ),
@@ -165,6 +168,7 @@ def decide_identical(uow: UnitOfWork, decision_id: int, now: str) -> list[Decisi
             item_id=source.item_id,
             reviewer=source.reviewer,
             rejected=source.rejected,
+            also_right=source.also_right,
             note=f"same text as listing {listing.external_id}",
             copied=True,
             champion=source.release_id,
@@ -183,7 +187,7 @@ def decide_rows(
     champion: str | None,
     now: str,
     on_progress: Callable[[int, int], None] | None = None,
-    second_opinion: Callable[[DecisionRow, int, int | None], bool | None] | None = None,
+    second_opinion: Callable[[DecisionRow, int, RowItems], bool | None] | None = None,
 ) -> DecisionFileReport:
     """Decide the rows of a file; wrong rows are refused one by one and the others are decided.
 
@@ -197,36 +201,37 @@ def decide_rows(
         champion: the running release, or None.
         now: the moment for rows without ``decided_at``.
         on_progress: called with rows done and rows in all.
-        second_opinion: asked first, with the row, its listing and its item: True where it took the row
+        second_opinion: asked first, with the row, its listing and its items: True where it took the row
             as a second opinion, False where that says nothing new, None where the row is a decision.
     """
     resolve = Resolver(uow, file.rows)
     refused = dict(file.refused)
-    first: dict[int, tuple[DecisionRow, int | None]] = {}
+    first: dict[int, tuple[DecisionRow, RowItems]] = {}
     decided = unchanged = opinions = 0
     for done, row in enumerate(file.rows):
         if on_progress is not None and done % _PROGRESS_EVERY == 0:
             on_progress(done, len(file.rows))
         try:
-            listing_id, item_id = resolve.listing(row), resolve.item(row)
-            taken = None if second_opinion is None else second_opinion(row, listing_id, item_id)
+            listing_id, items = resolve.listing(row), resolve.items(row)
+            taken = None if second_opinion is None else second_opinion(row, listing_id, items)
             if taken is not None:
                 opinions, unchanged = opinions + taken, unchanged + (not taken)
                 continue
-            before, before_item = first.setdefault(listing_id, (row, item_id))
-            if before is not row and (before.verdict, before_item) != (row.verdict, item_id):
+            before, before_items = first.setdefault(listing_id, (row, items))
+            if before is not row and (before.verdict, before_items) != (row.verdict, items):
                 raise InputError(
                     f"row {before.row} says something else about the same listing; keep one of the two"
                 )
             current = uow.decisions.in_force_for(listing_id)
-            if current is not None and (current.verdict, current.item_id) == (row.verdict, item_id):
+            if current is not None and items.said_by(current, row.verdict):
                 unchanged += 1
                 continue
             decide(
                 uow,
                 listing_id=listing_id,
                 verdict=row.verdict,
-                item_id=item_id,
+                item_id=items.item_id,
+                also_right=items.also_right or (),
                 reviewer=row.reviewer or reviewer,
                 note=row.note,
                 champion=champion,
@@ -246,6 +251,19 @@ def decide_rows(
     )
 
 
+class RowItems(NamedTuple):
+    """The items a row names, by number; ``also_right`` is None where its file has no such column."""
+
+    item_id: int | None
+    also_right: tuple[int, ...] | None
+
+    def said_by(self, decision: Decision, verdict: Verdict) -> bool:
+        """Whether a decision (or second opinion) says just what the row says."""
+        also = decision.also_right if self.also_right is None else self.also_right
+        same_items = decision.item_id == self.item_id and set(decision.also_right) == set(also)
+        return decision.verdict == verdict and same_items
+
+
 class Resolver:
     """The workspace's numbers for the user's ids, looked up for the whole file at once."""
 
@@ -259,7 +277,8 @@ class Resolver:
             for feed, ids in by_feed.items()
             if not feed or self._feeds[feed] is not None
         }
-        self._items = uow.items.ids_by_external(row.item_id for row in rows if row.item_id)
+        named = {name for row in rows for name in (row.item_id, *(row.also_item_ids or ())) if name}
+        self._items = uow.items.ids_by_external(sorted(named))
 
     def listing(self, row: DecisionRow) -> int:
         """The listing's number.
@@ -280,24 +299,34 @@ class Resolver:
             )
         return found[0]
 
-    def item(self, row: DecisionRow) -> int | None:
-        """The item's number, or None where the row names none.
+    def items(self, row: DecisionRow) -> RowItems:
+        """The numbers of the items a row names.
 
         Raises:
             NotInWorkspaceError: there is no such item.
         """
-        if not row.item_id:
-            return None
-        if row.item_id not in self._items:
-            raise NotInWorkspaceError(f"there is no item {row.item_id!r} in the catalogue")
-        return self._items[row.item_id]
+        for column, names in (("item_id", (row.item_id,)), ("also_item_ids", row.also_item_ids or ())):
+            for name in names:
+                if name and name not in self._items:
+                    raise NotInWorkspaceError(f"{column}: there is no item {name!r} in the catalogue")
+        also = row.also_item_ids
+        return RowItems(
+            self._items[row.item_id] if row.item_id else None,
+            None if also is None else tuple(self._items[name] for name in also),
+        )
 
 
-def check_words(verdict: Verdict, item_id: int | None, reviewer: str, rejected: Sequence[int]) -> None:
+def check_words(
+    verdict: Verdict,
+    item_id: int | None,
+    reviewer: str,
+    rejected: Sequence[int],
+    also_right: Sequence[int] = (),
+) -> None:
     """Refuse an answer whose parts do not go together.
 
     Raises:
-        InputError: verdict, item and rejected items do not fit, or the reviewer is not named.
+        InputError: verdict, items and rejected items do not fit, or the reviewer is not named.
     """
     if not reviewer.strip():
         raise InputError("a decision needs the name of its reviewer")
@@ -309,15 +338,21 @@ def check_words(verdict: Verdict, item_id: int | None, reviewer: str, rejected: 
         raise InputError(f"the verdict {verdict.value} takes no item")
     if item_id is not None and item_id in rejected:
         raise InputError("the chosen item is among the rejected ones")
+    if also_right and verdict != Verdict.MATCH:
+        raise InputError(f"the verdict {verdict.value} has no items that are also right; only match has")
+    if item_id is not None and item_id in also_right:
+        raise InputError("the chosen item is among those also right; name it once")
+    if not set(rejected).isdisjoint(also_right):
+        raise InputError("an item that is also right is among the rejected ones")
 
 
-def check_items(uow: UnitOfWork, item_id: int | None, rejected: Sequence[int]) -> None:
+def check_items(uow: UnitOfWork, item_id: int | None, others: Sequence[int]) -> None:
     """Refuse items that are not in the catalogue.
 
     Raises:
         NotInWorkspaceError: there is no such item.
     """
-    named = {*rejected, *(() if item_id is None else (item_id,))}
+    named = {*others, *(() if item_id is None else (item_id,))}
     unknown = named - uow.items.get_many(sorted(named)).keys() if named else set()
     if unknown:
         raise NotInWorkspaceError(f"there is no item with number {min(unknown)} in this workspace")
@@ -347,9 +382,11 @@ def _judged_blind(uow: UnitOfWork, listing_id: int) -> bool:
     return current is not None and current.draw_id is not None
 
 
-def on_screen(placement: StoredPlacement | None, item_id: int | None, shown: int) -> tuple[Candidate, ...]:
-    """The candidates on screen, best first: the usual number, and on to the chosen one if it is further."""
+def on_screen(
+    placement: StoredPlacement | None, named: Collection[int | None], shown: int
+) -> tuple[Candidate, ...]:
+    """The candidates on screen, best first: the usual number, and on to the last named if it is further."""
     if placement is None:
         return ()
-    chosen = next((at for at, c in enumerate(placement.candidates, start=1) if c.item_id == item_id), 0)
-    return placement.candidates[: max(shown, chosen)]
+    places = [at for at, c in enumerate(placement.candidates, start=1) if c.item_id in named]
+    return placement.candidates[: max(shown, *places, 0)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from engine.contracts import Decision, SecondOpinion, Stream, Verdict
 from engine.errors import InputError, StaleChangeError
 from engine.review import undo as undoing
-from engine.review.decisions import check_items, check_words, on_screen
+from engine.review.decisions import RowItems, check_items, check_words, on_screen
 
 if TYPE_CHECKING:
     from engine.review.decision_file import DecisionRow
@@ -28,6 +28,7 @@ def give(
     item_id: int | None,
     reviewer: str,
     rejected: Sequence[int] = (),
+    also_right: Sequence[int] = (),
     note: str = "",
     champion: str | None,
     now: str,
@@ -42,26 +43,28 @@ def give(
         item_id: the item's number, for ``match`` and ``variant`` only.
         reviewer: who says it; they must not have seen the listing before.
         rejected: items that were turned down one by one.
+        also_right: items besides ``item_id`` that match as well, for ``match`` only.
         note: free text.
         champion: the running release, or None.
         now: the moment, ISO 8601 in UTC.
 
     Raises:
-        InputError: verdict, item and rejected items do not go together, or the reviewer is not named.
+        InputError: verdict, items and rejected items do not go together, or the reviewer is not named.
         NotInWorkspaceError: there is no such listing or item.
         StaleChangeError: the reviewer is not asked about this decision (any more).
     """
     verdict = Verdict(verdict)
-    check_words(verdict, item_id, reviewer, rejected)
+    check_words(verdict, item_id, reviewer, rejected, also_right)
     uow.listings.get(listing_id)
-    check_items(uow, item_id, rejected)
+    check_items(uow, item_id, (*rejected, *also_right))
     asked = uow.overlaps.asked_on(listing_id, reviewer.strip())
     if asked is None or asked.about != about:
         raise StaleChangeError(
             f"{reviewer.strip()} is not asked for a second opinion on listing {listing_id} any more: "
             "show the queue again"
         )
-    candidates = on_screen(uow.listings.placement(listing_id), item_id, uow.settings.load().shown_candidates)
+    placement, shown = uow.listings.placement(listing_id), uow.settings.load().shown_candidates
+    candidates = on_screen(placement, (item_id, *also_right), shown)
     return uow.opinions.add(
         SecondOpinion(
             id=0,
@@ -73,6 +76,7 @@ def give(
             stream=Stream.RANDOM,
             release_id=champion,
             rejected=tuple(dict.fromkeys(rejected)),
+            also_right=tuple(dict.fromkeys(also_right)),
             note=note.strip(),
             about=about,
             overlap_id=asked.overlap_id,
@@ -86,7 +90,7 @@ def give_row(
     row: DecisionRow,
     *,
     listing_id: int,
-    item_id: int | None,
+    items: RowItems,
     reviewer: str,
     champion: str | None,
     now: str,
@@ -103,7 +107,7 @@ def give_row(
     """
     given = uow.opinions.given_by(listing_id, reviewer.strip())
     if given is not None and uow.decisions.in_force_for(listing_id) is not None:
-        if (given.verdict, given.item_id) == (row.verdict, item_id):
+        if items.said_by(given, row.verdict):
             return False
         raise StaleChangeError(
             f"{reviewer.strip()} has given another second opinion on this listing; undo it first"
@@ -116,7 +120,8 @@ def give_row(
         listing_id=listing_id,
         about=asked.about,
         verdict=row.verdict,
-        item_id=item_id,
+        item_id=items.item_id,
+        also_right=items.also_right or (),
         reviewer=reviewer,
         note=row.note,
         champion=champion,

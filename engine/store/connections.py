@@ -38,7 +38,7 @@ def database_engine(folder: Path, *, writer: bool, read_only: bool = False, name
         read_only: the files must not be touched: another program may be writing, or nobody can.
         name: the database's file; any other than ``workspace.db`` is made where it is missing.
     """
-    uri = _uri(folder.resolve() / name, read_only=read_only, create=name != DATABASE)
+    uri = database_uri(folder.resolve() / name, read_only=read_only, create=name != DATABASE)
 
     def connect() -> sqlite3.Connection:
         # Transactions are begun by hand below: Python's own handling would begin them late and DEFERRED.
@@ -74,7 +74,8 @@ def database_engine(folder: Path, *, writer: bool, read_only: bool = False, name
     return engine
 
 
-def _uri(path: Path, *, read_only: bool, create: bool) -> str:
+def database_uri(path: Path, *, read_only: bool, create: bool = False) -> str:
+    """How SQLite is to open a database, also one in a folder that nobody may write to."""
     uri = "file:" + quote(path.as_posix())
     if not read_only:
         return uri + ("?mode=rwc" if create else "?mode=rw")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
 from sqlalchemy import text as sql
 
-from engine.contracts.decisions import Verdict
+from engine.contracts.decisions import HistoryEntry, Verdict
+from engine.store.packing import is_in
 from engine.store.schema import DecisionRow, FeedRow, ItemRow, ListingRow
 from engine.store.search import match_all_words
 
@@ -18,7 +21,9 @@ def index_words(connection: Connection, decision_id: int) -> None:
         "INSERT INTO decision_search (rowid, words)"
         " SELECT decision.id, listing.external_id || ' ' || listing.title || ' '"
         " || coalesce(item.external_id || ' ' || item.title, '') || ' '"
-        " || decision.reviewer || ' ' || decision.note"
+        " || decision.reviewer || ' ' || decision.note || ' ' || coalesce("
+        "(SELECT group_concat(other.external_id || ' ' || other.title, ' ')"
+        " FROM json_each(decision.also_right) AS named JOIN item AS other ON other.id = named.value), '')"
         " FROM decision JOIN listing ON listing.id = decision.listing_id"
         " LEFT JOIN item ON item.id = decision.item_id WHERE decision.id = ?",
         (decision_id,),
@@ -64,3 +69,23 @@ def page(
         )
         .order_by(DecisionRow.id.desc())
     )
+
+
+def with_also_right(connection: Connection, entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
+    """History entries with the words of the other items their decisions say are right."""
+    words = item_words(connection, {item for entry in entries for item in entry.decision.also_right})
+    return [
+        replace(entry, also_right=tuple(words[item] for item in entry.decision.also_right))
+        for entry in entries
+    ]
+
+
+def item_words(connection: Connection, item_ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """External id and title of some items, by number."""
+    numbers = sorted(set(item_ids))
+    if not numbers:
+        return {}
+    rows = connection.execute(
+        select(ItemRow.id, ItemRow.external_id, ItemRow.title).where(is_in(ItemRow.id, numbers))
+    )
+    return {number: (external_id, title) for number, external_id, title in rows}

@@ -44,6 +44,7 @@ _QUERY = select(
     DecisionRow.draw_probability,
     DecisionRow.note,
     DecisionStateRow.state,
+    DecisionRow.also_right,
 ).join(DecisionStateRow, DecisionStateRow.decision_id == DecisionRow.id)
 
 # Made once: building a statement anew costs more than SQLite needs to run it, and these lie between a
@@ -107,6 +108,7 @@ class Decisions:
                 "supersedes_id": before.id if before is not None else None,
                 "note": decision.note,
                 "rejected": id_list(decision.rejected),
+                "also_right": id_list(decision.also_right),
                 "shown": pack_candidates(candidates or _without_evidence(decision.shown)),
             },
         )
@@ -278,7 +280,8 @@ class Decisions:
         rows = self._connection.execute(
             decision_history.page(_QUERY, text, reviewer, verdict, before_id, limit)
         )
-        return [HistoryEntry(decision_of(row), row[14], row[15], row[16], row[17], row[18]) for row in rows]
+        entries = [HistoryEntry(decision_of(row), *row[15:20]) for row in rows]
+        return decision_history.with_also_right(self._connection, entries)
 
     def _check_references(self, decision: Decision) -> None:
         listing, item = decision.listing_id, decision.item_id
@@ -343,6 +346,7 @@ def decision_of(row: AnyRow) -> Decision:
         draw_probability=row[11],
         note=row[12],
         undone=row[13] != decision_log.IN_FORCE,
+        also_right=tuple(json.loads(row[14])),
     )
 
 

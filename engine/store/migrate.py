@@ -11,7 +11,7 @@ from engine.errors import InputError, WorkspaceTooNewError
 #: Written to the database header, so that a stray SQLite file is not taken for a workspace ("Alcv").
 APPLICATION_ID = 0x416C6376
 #: The number of the last revision, kept in ``PRAGMA user_version``: checked without loading Alembic.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, func, insert, literal_column, select, update
 
 from engine.contracts.agreement import Disagreement, SecondOpinion
-from engine.contracts.decisions import Stream, Verdict
+from engine.contracts.decisions import Decision, Stream, Verdict
 from engine.contracts.matching import Candidate
 from engine.errors import NotInWorkspaceError, StaleChangeError
 from engine.store import decisions
+from engine.store.decision_history import item_words
 from engine.store.overlaps import GOLD
 from engine.store.packing import AnyRow, id_list, inserted_id, now, pack_candidates, unpack_candidates
 from engine.store.results import Compared
@@ -41,10 +43,12 @@ _QUERY = select(
     OpinionStateRow.state,
     SecondOpinionRow.decision_id,
     SecondOpinionRow.overlap_id,
+    SecondOpinionRow.also_right,
 ).join(OpinionStateRow, OpinionStateRow.opinion_id == SecondOpinionRow.id)
 
 _COMPARED = f"""
-SELECT d.id, d.reviewer, d.verdict, d.item_id, o.reviewer, o.verdict, o.item_id, d.id IN ({GOLD})
+SELECT d.id, d.id IN ({GOLD}), d.reviewer, d.verdict, d.item_id, d.also_right,
+    o.reviewer, o.verdict, o.item_id, o.also_right
 FROM opinion_state
 CROSS JOIN second_opinion AS o ON o.id = opinion_state.opinion_id
 CROSS JOIN decision AS d ON d.id = o.decision_id
@@ -54,7 +58,7 @@ ORDER BY o.id
 """
 # An adjudication counts while its decision is in force, for every opinion about the same decision.
 _ADJUDICATED = """
-SELECT about.decision_id, final.reviewer, final.verdict, final.item_id
+SELECT about.decision_id, final.reviewer, final.verdict, final.item_id, final.also_right
 FROM adjudication
 CROSS JOIN decision_state ON decision_state.decision_id = adjudication.decision_id
 CROSS JOIN second_opinion AS about ON about.id = adjudication.opinion_id
@@ -108,6 +112,7 @@ class Opinions:
                 "release_id": opinion.release_id,
                 "note": opinion.note,
                 "rejected": id_list(opinion.rejected),
+                "also_right": id_list(opinion.also_right),
                 "shown": pack_candidates(candidates),
             },
         )
@@ -119,7 +124,7 @@ class Opinions:
                 "opinion_id": id_,
                 "listing_id": opinion.listing_id,
                 "reviewer": opinion.reviewer,
-                "differs": int((about.verdict, about.item_id) != (opinion.verdict, opinion.item_id)),
+                "differs": int(not about.agrees_with(opinion)),
                 "state": GIVEN,
                 "position": self._note(id_, "add"),
             },
@@ -226,22 +231,14 @@ class Opinions:
     # -- comparing -------------------------------------------------------------------------------
 
     def compared(self) -> list[Compared]:
-        """Every second opinion with what it is compared with, undone decisions left out."""
-        settled = {
-            row[0]: (row[1], (Verdict(row[2]), row[3]))
-            for row in self._connection.exec_driver_sql(_ADJUDICATED)
-        }
+        """Every second opinion with what it is compared with, undone decisions left out.
+
+        Answers that agree (:meth:`Decision.agrees_with`) are given as one and the same answer: the
+        adjudicator's, else the first reviewer's.
+        """
+        settled = {row[0]: _said(*row[1:]) for row in self._connection.exec_driver_sql(_ADJUDICATED)}
         return [
-            Compared(
-                decision_id=row[0],
-                first=row[1],
-                first_answer=(Verdict(row[2]), row[3]),
-                second=row[4],
-                second_answer=(Verdict(row[5]), row[6]),
-                gold=bool(row[7]),
-                adjudicator=settled[row[0]][0] if row[0] in settled else None,
-                adjudicated=settled[row[0]][1] if row[0] in settled else None,
-            )
+            _compared(row[0], bool(row[1]), _said(*row[2:6]), _said(*row[6:]), settled.get(row[0]))
             for row in self._connection.exec_driver_sql(_COMPARED)
         ]
 
@@ -301,7 +298,12 @@ class Opinions:
         opinion = self.get(opinion_id)
         decision = decisions.Decisions(self._connection).get(opinion.about)
         words = self._connection.exec_driver_sql(_WORDS, (opinion_id,)).one()
-        return Disagreement(decision, opinion, *words)
+        also = item_words(self._connection, (*decision.also_right, *opinion.also_right))
+        return replace(
+            Disagreement(decision, opinion, *words),
+            decision_also_right=tuple(also[item] for item in decision.also_right),
+            opinion_also_right=tuple(also[item] for item in opinion.also_right),
+        )
 
     def _note(self, opinion_id: int, kind: str) -> int:
         last = self._connection.execute(select(func.max(DecisionEventRow.id))).scalar() or 0
@@ -330,6 +332,30 @@ class Opinions:
 _GIVEN_ALREADY = "{0} has given a second opinion on listing {1} already: undo that first"
 
 
+def _said(reviewer: str, verdict: str, item_id: int | None, also_right: str) -> Decision:
+    """An answer as far as it can be compared."""
+    named = tuple(json.loads(also_right))
+    return Decision(0, 0, Verdict(verdict), item_id, reviewer, "", Stream.RANDOM, None, also_right=named)
+
+
+def _compared(
+    decision_id: int, gold: bool, first: Decision, second: Decision, last: Decision | None
+) -> Compared:
+    mine, theirs = (last if last is not None and last.agrees_with(one) else one for one in (first, second))
+    if theirs.agrees_with(mine):
+        theirs = mine
+    return Compared(
+        decision_id=decision_id,
+        first=first.reviewer,
+        first_answer=(mine.verdict, mine.item_id),
+        second=second.reviewer,
+        second_answer=(theirs.verdict, theirs.item_id),
+        gold=gold,
+        adjudicator=last.reviewer if last is not None else None,
+        adjudicated=(last.verdict, last.item_id) if last is not None else None,
+    )
+
+
 def _opinion_of(row: AnyRow) -> SecondOpinion:
     return SecondOpinion(
         id=row[0],
@@ -346,4 +372,5 @@ def _opinion_of(row: AnyRow) -> SecondOpinion:
         undone=row[10] != GIVEN,
         about=row[11],
         overlap_id=row[12],
+        also_right=tuple(json.loads(row[13])),
     )

@@ -264,7 +264,8 @@ class DrawRow(Base):
 class DecisionRow(Base):
     """One verdict of one reviewer. Append-only; ``supersedes_id`` is the decision it replaced.
 
-    ``shown`` is the exact candidate list on screen, packed; ``rejected`` a JSON array of item ids.
+    ``shown`` is the exact candidate list on screen, packed; ``rejected`` and ``also_right`` are JSON arrays
+    of item ids.
     """
 
     __tablename__ = "decision"
@@ -292,6 +293,7 @@ class DecisionRow(Base):
     note: Mapped[str]
     rejected: Mapped[str]
     shown: Mapped[bytes]
+    also_right: Mapped[str] = mapped_column(server_default=text("'[]'"))
 
 
 class DecisionEventRow(Base):

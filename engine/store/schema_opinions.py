@@ -37,7 +37,8 @@ class OverlapRow(Base):
 class SecondOpinionRow(Base):
     """A blind verdict of another reviewer on a decided listing. Append-only.
 
-    ``shown`` is the exact candidate list on screen, packed; ``rejected`` a JSON array of item ids.
+    ``shown`` is the exact candidate list on screen, packed; ``rejected`` and ``also_right`` are JSON arrays
+    of item ids.
     """
 
     __tablename__ = "second_opinion"
@@ -61,6 +62,7 @@ class SecondOpinionRow(Base):
     note: Mapped[str]
     rejected: Mapped[str]
     shown: Mapped[bytes]
+    also_right: Mapped[str] = mapped_column(server_default=text("'[]'"))
 
 
 class OpinionEventRow(Base):

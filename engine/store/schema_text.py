@@ -6,6 +6,7 @@ migration was added.
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -43,6 +44,8 @@ def migrated_schema_text() -> str:
 
 
 def _tidy(sql: str) -> str:
+    # SQLite puts a column that was added later on the line of the last one.
+    sql = re.sub(r"(?<= NOT NULL), (?=\w+ [A-Z])", ",\n    ", sql)
     return "\n".join(line.rstrip().replace("\t", "    ") for line in sql.strip().splitlines())
 
 

@@ -7,6 +7,7 @@ the audits themselves.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -116,8 +117,8 @@ def form_of(key: int) -> tuple[int, int, int]:
 class AuditRow:
     """An answered draw of the random stream, in force, on a listing that could have been drawn.
 
-    ``best_item`` is the machine's best candidate, 0 for none; ``confirmed_item`` the reviewer's match, 0
-    where the verdict is another. ``shared`` counts the listings with the same item.
+    ``best_item`` is the machine's best candidate, 0 for none; ``right_items`` those that the reviewer's
+    match names, none where the verdict is another. ``shared`` counts the listings with the same item.
     """
 
     listing_id: int
@@ -133,13 +134,18 @@ class AuditRow:
     verdict: str
     best_item: int
     nearest_item: int
-    confirmed_item: int
+    right_items: frozenset[int]
     none_confidence: float
 
     @property
     def right(self) -> bool:
-        """Whether the machine's best candidate is the reviewer's match."""
-        return self.confirmed_item > 0 and self.confirmed_item == self.best_item
+        """Whether the reviewer's match names the machine's best candidate."""
+        return self.best_item in self.right_items
+
+    @property
+    def nearest_right(self) -> bool:
+        """Whether the reviewer's match names the candidate of highest similarity."""
+        return self.nearest_item in self.right_items
 
     @property
     def says_none(self) -> bool:
@@ -226,7 +232,7 @@ class Segments:
         rows = self._connection.exec_driver_sql(
             f"""{_SHARED}
             SELECT r.listing_id, r.feed_id, t.brand, t.category, t.pack, t.model_code, coalesce(s.shared, 0),
-                r.confidence, r.inclusion, d.verdict, d.item_id, c.candidates, r.none_confidence
+                r.confidence, r.inclusion, d.verdict, d.item_id, d.also_right, c.candidates, r.none_confidence
             FROM decision_state ds
             JOIN decision d ON d.id = ds.decision_id
             JOIN listing_route r ON r.listing_id = ds.listing_id
@@ -286,7 +292,7 @@ def _counts_of(row: Any) -> SegmentCounts:  # noqa: ANN401
 
 def _audit_of(row: tuple[Any, ...]) -> AuditRow:
     id_, feed, brand, category, pack, model_code, shared, confidence, *rest = row
-    inclusion, verdict, item, packed, none_confidence = rest
+    inclusion, verdict, item, also_right, packed, none_confidence = rest
     candidates = unpack_candidates(packed or b"")
     nearest = max(candidates, key=lambda candidate: candidate.similarity, default=None)
     return AuditRow(
@@ -303,6 +309,6 @@ def _audit_of(row: tuple[Any, ...]) -> AuditRow:
         verdict=verdict,
         best_item=candidates[0].item_id if candidates else 0,
         nearest_item=nearest.item_id if nearest else 0,
-        confirmed_item=item if verdict == "match" and item else 0,
+        right_items=frozenset((item, *json.loads(also_right)) if verdict == "match" and item else ()),
         none_confidence=none_confidence if none_confidence is not None else 0.0,
     )

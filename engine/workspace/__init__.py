@@ -9,11 +9,12 @@ from engine.workspace.importing import Importing
 from engine.workspace.learning import Learning
 from engine.workspace.reporting import Reporting
 from engine.workspace.reviewing import Reviewing
+from engine.workspace.safekeeping import Safekeeping, restore
 
-__all__ = ["Workspace", "doctor"]
+__all__ = ["Workspace", "doctor", "restore"]
 
 
-class Workspace(Importing, Reviewing, Auditing, Learning, Reporting, Exporting):
+class Workspace(Importing, Reviewing, Auditing, Learning, Reporting, Exporting, Safekeeping):
     """One folder: database, releases, training runs, backups, logs.
 
     Methods that read may be called from any thread. Methods that write run one transaction each;

@@ -40,6 +40,7 @@ class Agreeing(WorkspaceBase):
         reviewer: str,
         item_id: int | None = None,
         rejected: Sequence[int] = (),
+        also_right: Sequence[int] = (),
         note: str = "",
     ) -> tuple[SecondOpinion, ChangeSet]:
         """Record a blind verdict on a decided listing; the decision in force stays as it is."""
@@ -52,6 +53,7 @@ class Agreeing(WorkspaceBase):
                 item_id=item_id,
                 reviewer=reviewer,
                 rejected=tuple(rejected),
+                also_right=tuple(also_right),
                 note=note,
                 champion=uow.releases.champion(),
                 now=now(),
@@ -105,7 +107,14 @@ class Agreeing(WorkspaceBase):
             return uow.opinions.disagreements(limit)
 
     def adjudicate(
-        self, *, listing_id: int, verdict: Verdict, reviewer: str, item_id: int | None = None, note: str = ""
+        self,
+        *,
+        listing_id: int,
+        verdict: Verdict,
+        reviewer: str,
+        item_id: int | None = None,
+        also_right: Sequence[int] = (),
+        note: str = "",
     ) -> tuple[Decision, ChangeSet]:
         """Settle the disagreement on a listing with a decision that takes force."""
         with self._store.writing() as uow:
@@ -115,6 +124,7 @@ class Agreeing(WorkspaceBase):
                 listing_id=listing_id,
                 verdict=verdict,
                 item_id=item_id,
+                also_right=tuple(also_right),
                 reviewer=reviewer,
                 note=note,
                 champion=uow.releases.champion(),

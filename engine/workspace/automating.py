@@ -198,7 +198,7 @@ class Automating(Matching):
             np.asarray([confidence for confidence, _ in judged], dtype=np.float64),
             np.asarray([audit.similarity for audit in audits], dtype=np.float64),
             np.asarray([right for _, right in judged], dtype=bool),
-            np.asarray([audit.confirmed_item == audit.nearest_item > 0 for audit in audits], dtype=bool),
+            np.asarray([audit.nearest_right for audit in audits], dtype=bool),
             inclusion=np.asarray([audit.inclusion for audit in audits], dtype=np.float64),
             reserve=reserve,
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from engine.contracts import ChangeSet, Finished, Progress, Route, WorkEvent
 from engine.errors import InputError
@@ -12,6 +13,7 @@ from engine.intake.export_tables import TableWriter, format_of
 from engine.learning.pairs import build_pairs
 from engine.pipeline.release_files import ENCODER_FOLDER
 from engine.pipeline.search_side import TextRecipe
+from engine.review.decision_file import SEPARATOR
 from engine.store import UnitOfWork
 from engine.workspace.base import WorkspaceBase
 
@@ -28,6 +30,7 @@ MATCH_COLUMNS = (
     "reason",
     "item_id",
     "item_title",
+    "also_item_ids",
     "confidence",
     "release",
     "verdict",
@@ -42,6 +45,7 @@ DECISION_COLUMNS = (
     "verdict",
     "item_id",
     "item_title",
+    "also_item_ids",
     "reviewer",
     "decided_at",
     "stream",
@@ -49,6 +53,16 @@ DECISION_COLUMNS = (
     "draw_probability",
     "undone",
     "note",
+)
+PAIR_COLUMNS = (
+    "feed",
+    "listing_id",
+    "listing_text",
+    "item_id",
+    "item_text",
+    "verdict",
+    "weight",
+    "role",
 )
 
 
@@ -87,11 +101,18 @@ class Exporting(WorkspaceBase):
 
     def _pairs(self, target: Path, format: str | None) -> Iterator[WorkEvent[int]]:
         recipe = TextRecipe.of(self.settings)
-        with self._store.reading() as uow:
-            pairs, _ = build_pairs(uow, text_of=recipe.text, seed=0)
-        with TableWriter(pairs.column_names, target, format_of(target, format)) as writer:
-            for batch in pairs.to_batches(max_chunksize=10_000):
-                writer.write(batch.to_pylist())
+        with (
+            self._store.reading() as uow,
+            TableWriter(PAIR_COLUMNS, target, format_of(target, format)) as writer,
+        ):
+            pairs, items = build_pairs(uow, text_of=recipe.text, seed=self.settings.seed)
+            texts = dict(
+                zip(items.column("item_id").to_pylist(), items.column("item_text").to_pylist(), strict=True)
+            )
+            feeds = {feed.id: feed.name for feed in uow.feeds.all()}
+            for batch in pairs.to_batches(max_chunksize=_PAGE):
+                rows: list[Row] = batch.to_pylist()
+                writer.write(_with_own_ids(uow, rows, feeds, texts))
                 yield Progress("exporting", writer.rows, pairs.num_rows)
         yield Finished(writer.rows, ChangeSet())
 
@@ -115,6 +136,27 @@ class Exporting(WorkspaceBase):
         yield Finished(len(names), ChangeSet())
 
 
+def _with_own_ids(
+    uow: UnitOfWork, pairs: list[Row], feeds: Mapping[int, str], texts: Mapping[int, str]
+) -> list[Row]:
+    """Pairs as training sees them, with the user's own ids instead of the workspace's numbers."""
+    listings = uow.listings.get_many(sorted({cast(int, pair["listing_id"]) for pair in pairs}))
+    items = uow.items.get_many(sorted({cast(int, pair["item_id"]) for pair in pairs}))
+    rows: list[Row] = []
+    for pair in pairs:
+        listing, item = listings[cast(int, pair["listing_id"])], items[cast(int, pair["item_id"])]
+        rows.append(
+            {
+                **pair,
+                "feed": feeds.get(listing.feed_id, ""),
+                "listing_id": listing.external_id,
+                "item_id": item.external_id,
+                "item_text": texts[item.id],
+            }
+        )
+    return rows
+
+
 def _matches(uow: UnitOfWork) -> Iterator[tuple[list[Row], int]]:
     """Every listing with its answer: the reviewer's where there is one, else the machine's."""
     total = uow.listings.count()
@@ -131,7 +173,9 @@ def _matches(uow: UnitOfWork) -> Iterator[tuple[list[Row], int]]:
                 answers[listing.id] = decision.item_id
             elif placement is not None and placement.route != Route.REVIEW:
                 answers[listing.id] = placement.item_id
-        items = uow.items.get_many(sorted({i for i in answers.values() if i is not None}))
+        also = {id_: decided[id_].also_right for id_ in answers if id_ in decided}
+        named = {i for i in answers.values() if i is not None}.union(*also.values())
+        items = uow.items.get_many(sorted(named))
         rows: list[Row] = []
         for listing in page:
             decision, placement = decided.get(listing.id), placements.get(listing.id)
@@ -145,6 +189,7 @@ def _matches(uow: UnitOfWork) -> Iterator[tuple[list[Row], int]]:
                     "reason": placement.reason.value if placement and placement.reason else "",
                     "item_id": item.external_id if item else "",
                     "item_title": item.title if item else "",
+                    "also_item_ids": SEPARATOR.join(items[i].external_id for i in also.get(listing.id, ())),
                     "confidence": round(placement.confidence, 4) if placement else None,
                     "release": placement.release_id if placement else "",
                     "verdict": decision.verdict.value if decision else "",
@@ -170,6 +215,7 @@ def _decisions(uow: UnitOfWork) -> Iterator[tuple[list[Row], int]]:
                     "verdict": entry.decision.verdict.value,
                     "item_id": entry.item_external_id,
                     "item_title": entry.item_title,
+                    "also_item_ids": SEPARATOR.join(external_id for external_id, _ in entry.also_right),
                     "reviewer": entry.decision.reviewer,
                     "decided_at": entry.decision.decided_at,
                     "stream": entry.decision.stream.value,

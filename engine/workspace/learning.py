@@ -36,7 +36,7 @@ from engine.workspace.automating import Automating
 from engine.workspace.base import now
 
 #: Recipes of the trainer that are meant to be chosen by a person.
-RECIPES = ("default", "infonce", "prime", "ngame", "decoupled", "quick")
+RECIPES = ("default", "thorough", "infonce", "prime", "ngame", "decoupled", "quick")
 Device = Literal["auto", "cpu", "cuda"]
 T = TypeVar("T")
 

@@ -183,10 +183,14 @@ class Reviewing(Agreeing):
         item_id: int | None = None,
         draw_id: int | None = None,
         rejected: Sequence[int] = (),
+        also_right: Sequence[int] = (),
         note: str = "",
         stream: Stream | None = None,
     ) -> tuple[Decision, ChangeSet]:
-        """Record a verdict; durable when this returns."""
+        """Record a verdict; durable when this returns.
+
+        A match confirms ``item_id``; ``also_right`` are the other items that match as well.
+        """
         with self._store.writing() as uow:
             decision = deciding.decide(
                 uow,
@@ -196,6 +200,7 @@ class Reviewing(Agreeing):
                 reviewer=reviewer,
                 draw_id=draw_id,
                 rejected=tuple(rejected),
+                also_right=tuple(also_right),
                 note=note,
                 stream=stream,
                 champion=uow.releases.champion(),
@@ -221,12 +226,12 @@ class Reviewing(Agreeing):
             before = uow.decisions.last_number()
             champion = uow.releases.champion()
 
-            def second_opinion(row: DecisionRow, listing_id: int, item_id: int | None) -> bool | None:
+            def second_opinion(row: DecisionRow, listing_id: int, items: deciding.RowItems) -> bool | None:
                 return second_opinions.give_row(
                     uow,
                     row,
                     listing_id=listing_id,
-                    item_id=item_id,
+                    items=items,
                     reviewer=row.reviewer or reviewer,
                     champion=champion,
                     now=row.decided_at or moment,

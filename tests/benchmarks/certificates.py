@@ -66,6 +66,7 @@ def scored(dataset: Path, learning: int, seed: int) -> dict[str, np.ndarray]:
                     listing_id=entry.listing_id,
                     verdict=Verdict.MATCH if right else Verdict.NONE,
                     item_id=right[0].item.id if right else None,
+                    also_right=tuple(view.item.id for view in right[1:]),
                     reviewer="gold",
                 )
             _drain(workspace.certify())

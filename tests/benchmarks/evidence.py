@@ -22,13 +22,14 @@ import polars as pl
 from engine.automation.evidence_columns import EVIDENCE_GROUPS, column
 from engine.automation.listing_evidence import head_evidence
 from engine.automation.matcher import FittedMatcher, LearningSet, fit_matcher
-from engine.automation.ranking import best_rows, group_starts, plain_score
+from engine.automation.ranking import best_rows, group_starts, plain_score, rank_in_group
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import RecordKind
 from engine.contracts.selective import area_under_risk_coverage, coverage_at
 from engine.pipeline.release_files import ENCODER_FOLDER
 from engine.pipeline.release_shelf import ReleaseShelf
 from engine.pipeline.search_side import read_items
+from engine.settings import WorkspaceSettings
 from engine.store import Store
 from engine.workspace import Workspace
 from tests.benchmarks.certificates import ROOT, _drain
@@ -137,13 +138,22 @@ def teach(data: Evidence, evidence: np.ndarray, judged: np.ndarray) -> LearningS
     mine = np.isin(data.listing_row, judged)
     rows = data.listing_row[mine]
     listings = np.unique(rows)
-    # A reviewer meets one right item first, and names that one.
-    strength = np.where(data.right[mine], plain_score(data.evidence[mine]), -np.inf)
-    positive = np.zeros(len(rows), dtype=bool)
-    positive[best_rows(rows, strength)] = True
+    # A reviewer names every right candidate on the card, or else one that search finds.
+    place = places(rows, plain_score(data.evidence[mine]))
+    first = best_rows(rows, np.where(data.right[mine], -place, -np.inf))
+    named = place < WorkspaceSettings().shown_candidates
+    named[first] = True
     return LearningSet(
-        rows, evidence[mine], positive & data.right[mine], data.text[listings], ~data.matchable[listings]
+        rows, evidence[mine], named & data.right[mine], data.text[listings], ~data.matchable[listings]
     )
+
+
+def places(listing_row: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """The place of every pair among its listing's, 0 for the strongest; ``listing_row`` ascends."""
+    order = np.lexsort((-strength, listing_row))
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = rank_in_group(listing_row)
+    return place
 
 
 @dataclass(frozen=True, slots=True)

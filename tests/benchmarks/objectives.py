@@ -234,7 +234,7 @@ def train(world: World, variant: str, overrides: dict[str, Any]) -> Path:
             (folder / "job.json").write_text(
                 job.model_copy(update={"overrides": settings | overrides}).model_dump_json()
             )
-        peer = ["tests.benchmarks.objectives_peer"] if variant in PEERS else ["trainer"]
+        peer = ["tests.benchmarks._objectives_peer"] if variant in PEERS else ["trainer"]
         more = [str(PEERS[variant]), str(steps_of(world))] if variant in PEERS else []
         with (folder / "trainer.log").open("w") as log:
             subprocess.run(
@@ -293,7 +293,7 @@ def main() -> int:
     parser.add_argument(
         "dataset", nargs="?", type=Path, default=ROOT.parent / "shared" / "data" / "pricerunner"
     )
-    parser.add_argument("--home", type=Path, required=True, help="where worlds and results are kept")
+    parser.add_argument("--home", type=Path, help="where worlds and results are kept")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--variants", default=",".join(["untrained", *VARIANTS, *PEERS]))
     parser.add_argument("--flipped", type=float, default=0.0, help="share of wrong confirmations")
@@ -301,6 +301,9 @@ def main() -> int:
     arguments = parser.parse_args()
     if not (arguments.dataset / "matches.csv").exists():
         print("no data set to measure on; name a folder with catalogue.csv, queries.csv and matches.csv")
+        return 0
+    if arguments.home is None:
+        print("this takes hours; name a folder to keep what was measured in with --home")
         return 0
     names = arguments.variants.split(",")
     unknown = [name for name in names if name not in {"untrained", *VARIANTS, *PEERS}]

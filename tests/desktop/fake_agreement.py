@@ -83,6 +83,7 @@ class FakeAgreement:
         reviewer: str,
         item_id: int | None = None,
         rejected: Collection[int] = (),
+        also_right: Collection[int] = (),
         note: str = "",
     ) -> tuple[SecondOpinion, ChangeSet]:
         self._write(f"second opinion {listing_id} {verdict.value}")
@@ -95,6 +96,7 @@ class FakeAgreement:
             "2026-11-22T09:00:00+00:00",
             Stream.RANDOM,
             None,
+            also_right=tuple(also_right),
             about=about,
         )
         self.opinions.append(opinion)
@@ -135,10 +137,22 @@ class FakeAgreement:
         return self.waiting[:limit]
 
     def adjudicate(
-        self, *, listing_id: int, verdict: Verdict, reviewer: str, item_id: int | None = None, note: str = ""
+        self,
+        *,
+        listing_id: int,
+        verdict: Verdict,
+        reviewer: str,
+        item_id: int | None = None,
+        also_right: Collection[int] = (),
+        note: str = "",
     ) -> tuple[Decision, ChangeSet]:
         made, changes = self.decide(
-            listing_id=listing_id, verdict=verdict, item_id=item_id, reviewer=reviewer, note=note
+            listing_id=listing_id,
+            verdict=verdict,
+            item_id=item_id,
+            also_right=also_right,
+            reviewer=reviewer,
+            note=note,
         )
         self.waiting = [one for one in self.waiting if one.decision.listing_id != listing_id]
         return made, changes | ChangeSet(opinions=True)

@@ -151,6 +151,7 @@ class FakeReview(FakeAgreement):
         reviewer: str,
         draw_id: int | None = None,
         rejected: Collection[int] = (),
+        also_right: Collection[int] = (),
         note: str = "",
         stream: Stream | None = None,
     ) -> tuple[Decision, ChangeSet]:
@@ -176,6 +177,7 @@ class FakeReview(FakeAgreement):
                 draw_id=draw_id,
                 draw_probability=0.2 if draw_id else None,
                 note=note,
+                also_right=tuple(also_right),
             )
             self.decisions.append(decision)
             self._redo.clear()
@@ -191,7 +193,11 @@ class FakeReview(FakeAgreement):
         ]
         made = [
             self.decide(
-                listing_id=one, verdict=first.verdict, item_id=first.item_id, reviewer=first.reviewer
+                listing_id=one,
+                verdict=first.verdict,
+                item_id=first.item_id,
+                also_right=first.also_right,
+                reviewer=first.reviewer,
             )[0]
             for one in same
         ]
@@ -254,6 +260,10 @@ class FakeReview(FakeAgreement):
                 item_external_id=item.external_id if item else "",
                 item_title=item.title if item else "",
                 feed=self.feed_names[listing.feed_id],
+                also_right=tuple(
+                    (self.items_by_id[one].external_id, self.items_by_id[one].title)
+                    for one in decision.also_right
+                ),
             )
             words = f"{entry.listing_title} {entry.item_title} {entry.listing_external_id} {decision.note}"
             if (

@@ -167,6 +167,7 @@ def test_that_a_note_goes_with_the_decision_and_its_letters_decide_nothing(
     assert workspace.decisions == []
     press(Qt.Key.Key_Return)
     assert not isinstance(QApplication.focusWidget(), QLineEdit)
+    assert not review.desk.saving
     press("1")
     wait_for(qtbot, review, 2)
     assert workspace.decisions[0].note == "no box, vqn 1"

@@ -24,6 +24,7 @@ def test_that_a_found_item_becomes_a_candidate_that_enter_takes(
     press(Qt.Key.Key_Return)
     assert review.marked is not None
     assert review.marked.item.title.startswith("Apple iPhone 14 Pro")
+    assert not review.desk.saving
     press(Qt.Key.Key_Return)
     wait_for(qtbot, review, 2)
     assert workspace.item(workspace.decisions[0].item_id or 0).title.startswith("Apple iPhone 14 Pro")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -205,6 +206,13 @@ def test_that_a_bug_shows_no_internals_and_offers_the_log(
     assert presenter.dialog.informativeText() == BUG_WORDS
     assert "Open log" in [button.text() for button in presenter.dialog.buttons()]
     assert caplog.records[0].exc_info is not None
+    presenter.dialog.close()
+
+
+def test_that_a_full_disk_is_not_called_a_mistake_of_alcove(presenter: ErrorPresenter) -> None:
+    presenter.show(OSError(errno.ENOSPC, "No space left on device", "shop/items.npy"))
+    assert presenter.dialog is not None
+    assert presenter.dialog.informativeText().startswith("the disk of shop/items.npy is full")
     presenter.dialog.close()
 
 

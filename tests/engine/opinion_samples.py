@@ -23,7 +23,7 @@ def asked(world, reviewer):
         return [one.listing_id for one in uow.overlaps.asked_of(reviewer, 1000)]
 
 
-def give(world, listing, verdict=Verdict.MATCH, item=None, reviewer="bob", about=None):
+def give(world, listing, verdict=Verdict.MATCH, item=None, reviewer="bob", about=None, also_right=()):
     with world.writing() as uow:
         if about is None:
             about = uow.overlaps.asked_on(listing, reviewer).about
@@ -33,19 +33,21 @@ def give(world, listing, verdict=Verdict.MATCH, item=None, reviewer="bob", about
             about=about,
             verdict=verdict,
             item_id=(item or listing) if verdict == Verdict.MATCH else None,
+            also_right=also_right,
             reviewer=reviewer,
             champion=RELEASE,
             now=NOW,
         )
 
 
-def settle(world, listing, verdict=Verdict.MATCH, item=None, reviewer="eve", note=""):
+def settle(world, listing, verdict=Verdict.MATCH, item=None, reviewer="eve", note="", also_right=()):
     with world.writing() as uow:
         return adjudicate(
             uow,
             listing_id=listing,
             verdict=verdict,
             item_id=(item or listing) if verdict == Verdict.MATCH else None,
+            also_right=also_right,
             reviewer=reviewer,
             note=note,
             champion=RELEASE,

@@ -71,6 +71,26 @@ def test_that_errors_are_told_by_whose_fault_they_are(
     assert "Traceback" not in shown.err
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "base/encoder.onnx", None, "shop/encoder.onnx"),
+            "shop",
+        ),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "the disk is full"),
+        (OSError("Not enough free space to write 4096 bytes"), "the disk is full"),
+        (PermissionError(errno.EACCES, "Permission denied", "shop/report"), "shop/report: permission denied"),
+    ],
+    ids=["copy", "quota", "numpy", "denied"],
+)
+def test_that_a_full_or_closed_disk_is_named_by_what_was_written(error: OSError, words: str) -> None:
+    exit_code, line = explain(error, arguments=("match", "shop"), workspace=None)
+    assert exit_code == 1
+    assert words in line
+    assert "base/" not in line
+
+
 def test_that_a_bugs_traceback_goes_to_the_workspaces_log(tmp_path: Path) -> None:
     (tmp_path / "workspace.db").touch()
     try:

@@ -102,6 +102,17 @@ def test_that_an_exported_run_waits_and_the_folder_holds_all_that_training_needs
     ).read_bytes()
 
 
+def test_that_a_run_folder_nobody_recorded_is_set_aside(shop: Path, tmp_path: Path, alcove: Alcove) -> None:
+    """A process was killed between writing the folder and recording the run."""
+    left = shop / "runs" / "t0002"
+    shutil.copytree(shop / "runs" / "t0001", left)
+    (left / "mine.txt").write_text("kept", encoding="utf-8")
+    document = alcove("train", shop, "--export-job", tmp_path / "job")
+    assert document["training_run"]["id"] == "t0002"
+    assert not (left / "mine.txt").exists()
+    assert (shop / "runs" / "t0002-unknown-1" / "mine.txt").is_file()
+
+
 def test_that_the_result_becomes_the_challenger(shop: Path, result: Path, alcove: Alcove) -> None:
     checkpoint = shop / "runs" / "t0001" / "checkpoints" / "checkpoint-5"
     checkpoint.mkdir(parents=True)

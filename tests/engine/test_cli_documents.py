@@ -232,7 +232,9 @@ def every_document() -> dict[str, Any]:
             ReportSource("shop", "2026-01-01T00:00:00Z", status, [RATE], CURVE, SEGMENTS, [RELEASE], COSTS)
         ),
         "costs": costs_document(COSTS),
-        "doctor": documents.doctor_document([DoctorLine("runtime", True, "onnxruntime 1.31")]),
+        "backup": documents.backup_document(Path("copy.db")),
+        "restore": documents.restore_document(Path("copy.db"), Path("before.db")),
+        "doctor, verify": documents.doctor_document([DoctorLine("runtime", True, "onnxruntime 1.31")]),
     }
 
 

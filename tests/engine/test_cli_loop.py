@@ -167,9 +167,44 @@ def test_that_there_may_be_nothing_to_undo(shop: Path, alcove: Alcove) -> None:
 def test_that_wrong_decisions_are_refused_with_their_rows(shop: Path, tmp_path: Path, alcove: Alcove) -> None:
     path = tmp_path / "d.csv"
     path.write_text("listing_id,verdict,item_id\nnobody,none,\nL000001,perhaps,\n", encoding="utf-8")
-    report = alcove("decide", shop, "--from", path)
+    report = alcove("decide", shop, "--from", path, exit_code=2)
     assert report["decided"] == 0
     assert [row["row"] for row in report["refused"]] == [2, 3]
+
+
+def test_that_one_line_says_how_many_decisions_were_refused(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong, half = tmp_path / "wrong.csv", tmp_path / "half.csv"
+    wrong.write_text("listing_id,verdict\nnobody,none\n", encoding="utf-8")
+    half.write_text("listing_id,verdict\nL000001,unsure\nnobody,none\n", encoding="utf-8")
+    assert run(["decide", str(shop), "--from", str(wrong)]) == 2
+    assert "none of its 1 rows could be taken; row 2: there is no listing 'nobody'" in capsys.readouterr().err
+    assert run(["decide", str(shop), "--from", str(half)]) == 0
+    assert capsys.readouterr().err == "note: half.csv: 1 of 2 rows were refused\n"
+
+
+def test_that_exported_pairs_have_the_users_own_ids_and_both_texts(
+    shop: Path, answers: dict[str, str], tmp_path: Path, alcove: Alcove
+) -> None:
+    write_decisions(tmp_path / "d.csv", alcove("queue", shop, "--limit", 40), answers)
+    alcove("decide", shop, "--from", tmp_path / "d.csv", "--reviewer", "Kim")
+    assert alcove("export", shop, "pairs", "--to", tmp_path / "pairs.csv")["written"] > 0
+    with (tmp_path / "pairs.csv").open(encoding="utf-8", newline="") as file:
+        pairs = list(csv.DictReader(file))
+    assert {pair["feed"] for pair in pairs} == {"monday"}
+    for pair in pairs:
+        right = answers[pair["listing_id"]] == pair["item_id"]
+        assert right is (pair["verdict"] == "match")
+        assert pair["listing_text"]
+        assert pair["item_text"]
+
+
+def test_that_a_champion_beside_itself_passes_no_gate(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", str(shop)]) == 0
+    shown = capsys.readouterr().out
+    assert "no challenger yet" in shown
+    assert "Gate" not in shown
 
 
 @pytest.mark.parametrize("format_", ["csv", "xlsx", "parquet", "jsonl"])

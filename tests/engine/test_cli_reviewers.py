@@ -50,7 +50,7 @@ def test_that_second_opinions_go_from_the_queue_to_adjudication_and_back(
     assert (report["second_opinions"], report["decided"], report["unchanged"]) == (12, 0, 0)
     assert alcove("decide", shop, "--from", file, "--reviewer", "bob")["unchanged"] == 12
     other = rows(tmp_path / "other.csv", f"L{listings[0]},new_item,,")
-    refused = alcove("decide", shop, "--from", other, "--reviewer", "bob")["refused"]
+    refused = alcove("decide", shop, "--from", other, "--reviewer", "bob", exit_code=2)["refused"]
     assert "another second opinion" in refused[0]["reason"]
 
     found = alcove("reviewers", shop)

@@ -13,13 +13,13 @@ from engine.learning.evaluate import (
     MeasuredRelease,
     answer_of,
     compare,
+    confirmed,
     contradictions,
     evaluate_scores,
     flips,
     held_out,
-    right_items,
 )
-from engine.learning.promote import Answered
+from engine.learning.promote import Answered, Contradictions
 from tests.engine.small_workspace import SmallWorkspace
 
 
@@ -91,7 +91,22 @@ def test_that_only_answered_audits_in_force_are_held_out(world):
     with world.reading() as uow:
         kept = held_out(uow.decisions.in_force())
     assert kept == [first, last]
-    assert right_items(kept).tolist() == [drawn[2], NOT_IN_CATALOGUE]
+    assert confirmed(kept, [drawn[2], drawn[2]]).tolist() == [True, False]
+    assert confirmed(kept, [drawn[3], 0]).tolist() == [False, False]
+
+
+def test_that_an_answer_with_any_right_item_is_right_and_contradicts_nobody(world):
+    listing, other = world.learning_ids(2)
+    draw_id = world.draw(listing)[0]
+    said = world.decide(listing, also_right=[listing + 1], draw_id=draw_id)
+    world.decide(other, Verdict.NONE)
+    assert confirmed([said] * 3, [listing, listing + 1, listing + 2]).tolist() == [True, True, False]
+    with world.reading() as uow:
+        decisions = uow.decisions.in_force()
+    listings = sorted([listing, other])
+    for answer, wrong in ((listing + 1, 0), (listing + 2, 1), (NOT_IN_CATALOGUE, 1)):
+        answers = [answer if one == listing else NOT_IN_CATALOGUE for one in listings]
+        assert contradictions(listings, answers, decisions) == Contradictions(2, wrong)
 
 
 def test_that_flips_are_withdrawn_or_changed_answers_contradictions_first(world):

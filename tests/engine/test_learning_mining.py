@@ -8,8 +8,13 @@ from engine.learning.pairs import build_pairs
 from tests.engine.small_workspace import NOW, SmallWorkspace
 
 
-def _decision(verdict: Verdict, item: int | None, rejected: tuple[int, ...] = ()) -> Decision:
-    return Decision(1, 7, verdict, item, "ada", NOW, Stream.LEARNING, None, (1, 2, 3, 4, 5), rejected)
+def _decision(
+    verdict: Verdict, item: int | None, rejected: tuple[int, ...] = (), also_right: tuple[int, ...] = ()
+) -> Decision:
+    shown = (1, 2, 3, 4, 5)
+    return Decision(
+        1, 7, verdict, item, "ada", NOW, Stream.LEARNING, None, shown, rejected, also_right=also_right
+    )
 
 
 def test_that_only_what_stood_below_a_confirmed_item_is_unread() -> None:
@@ -19,6 +24,12 @@ def test_that_only_what_stood_below_a_confirmed_item_is_unread() -> None:
     assert unread(_decision(Verdict.MATCH, 99)) == ()
     assert unread(_decision(Verdict.VARIANT, 2)) == ()
     assert unread(_decision(Verdict.NONE, None)) == ()
+
+
+def test_that_a_second_right_item_is_never_mined_nor_what_was_read_before_it() -> None:
+    assert unread(_decision(Verdict.MATCH, 1, also_right=(2,))) == (3, 4, 5)
+    assert unread(_decision(Verdict.MATCH, 2, also_right=(4,))) == (5,)
+    assert unread(_decision(Verdict.MATCH, 2, rejected=(5,), also_right=(77, 4))) == ()
 
 
 def test_that_a_second_right_item_is_guarded_and_a_look_alike_is_not() -> None:

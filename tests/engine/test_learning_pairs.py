@@ -23,8 +23,10 @@ def world(tmp_path):
     made.store.close()
 
 
-def decision(verdict, item_id=None, shown=(1, 2, 3, 4, 5, 6), rejected=()):
-    return Decision(1, 7, verdict, item_id, "ada", NOW, Stream.LEARNING, None, shown, rejected)
+def decision(verdict, item_id=None, shown=(1, 2, 3, 4, 5, 6), rejected=(), also_right=()):
+    return Decision(
+        1, 7, verdict, item_id, "ada", NOW, Stream.LEARNING, None, shown, rejected, also_right=also_right
+    )
 
 
 def said(made):
@@ -44,6 +46,28 @@ def test_that_a_match_teaches_the_item_and_against_what_was_shown_above_it():
         (6, "match"),
         (4, "none"),
         (5, "none"),
+    ]
+
+
+def test_that_every_right_item_is_taught_and_none_of_them_is_a_counterexample():
+    assert said(pairs_of(decision(Verdict.MATCH, 1, also_right=(4, 99)))) == [
+        (1, "match"),
+        (4, "match"),
+        (99, "match"),
+        (2, "none"),
+        (3, "none"),
+    ]
+    assert said(pairs_of(decision(Verdict.MATCH, 3, rejected=(5,), also_right=(2,)))) == [
+        (3, "match"),
+        (2, "match"),
+        (1, "none"),
+        (5, "none"),
+    ]
+    # Found by search, with another right one on screen.
+    assert said(pairs_of(decision(Verdict.MATCH, 99, also_right=(2,)))) == [
+        (99, "match"),
+        (2, "match"),
+        (1, "none"),
     ]
 
 

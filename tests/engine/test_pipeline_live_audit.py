@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.contracts import AuditState, CertificateKind, ChangeSet, RouteReason, Verdict
+from engine.store.migrate import SCHEMA_VERSION
 from tests.engine.audited_workspace import AuditedWorkspace, add_release
 
 SUSPENDED = ("review", "suspended")
@@ -42,8 +43,12 @@ def test_that_an_audit_is_right_or_wrong_by_what_the_machine_had_said(shop: Audi
     shop.workspace.decide(
         listing_id=listing, verdict=Verdict.MATCH, item_id=2, reviewer="ann", draw_id=draw
     )  # another item than the machine's
+    listing, draw = shop.draw()
+    shop.workspace.decide(
+        listing_id=listing, verdict=Verdict.MATCH, item_id=2, also_right=[1], reviewer="ann", draw_id=draw
+    )  # the machine's is also right
     audit = match_audit(shop)
-    assert (audit.audits, audit.wrong, audit.state) == (3, 2, AuditState.OK)
+    assert (audit.audits, audit.wrong, audit.state) == (4, 2, AuditState.OK)
 
 
 def test_that_unsure_and_bad_listing_count_as_wrong_as_in_the_certificate(shop: AuditedWorkspace) -> None:
@@ -230,10 +235,11 @@ def test_that_a_workspace_of_the_schema_before_is_backed_up_and_watched(shop: Au
         run = uow.live_audits._connection.exec_driver_sql
         for table in ("audit_outcome", "live_audit", *LATER_TABLES):
             run(f"DROP TABLE {table}")
+        run("ALTER TABLE decision DROP COLUMN also_right")
         run("UPDATE alembic_version SET version_num = '0001'")
         run("PRAGMA user_version = 1")
     shop.reopen()
-    assert (shop.folder / "backups" / "workspace-before-schema-5.db").is_file()
+    assert (shop.folder / "backups" / f"workspace-before-schema-{SCHEMA_VERSION}.db").is_file()
     shop.audit(wrong=False)
     shop.audit(wrong=False)
     assert match_audit(shop).audits == 1

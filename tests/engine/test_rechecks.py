@@ -11,6 +11,7 @@ import pytest
 from engine.contracts import QueueOrder, RouteReason, RunState, Verdict
 from engine.contracts.training import DYNAMICS
 from engine.errors import InputError
+from engine.learning.rechecks import suspicious
 from engine.workspace import Workspace
 from tests.loop import FEED, certified_workspace
 
@@ -60,6 +61,23 @@ def test_that_what_was_looked_at_again_is_not_asked_again(workspace: Workspace) 
     assert _queue(workspace) == [waiting]
     workspace.undo()
     assert _queue(workspace) == [changed, waiting]
+
+
+def test_that_a_pair_of_an_item_that_is_also_right_is_asked_again_and_its_decision_once(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    (listing, item), _ = _trained(workspace, [-0.1, 0.2])
+    decision = next(e.decision for e in workspace.history(limit=1000) if e.decision.listing_id == listing)
+    other = next(number for number in decision.shown if number != item)
+    workspace.decide(
+        listing_id=listing, verdict=Verdict.MATCH, item_id=other, also_right=(item,), reviewer="bob"
+    )
+    pl.DataFrame(
+        {"listing_id": [str(listing)] * 2, "item_id": [str(item), str(other)], "margin": [-0.2, -0.1]}
+    ).write_parquet(tmp_path / DYNAMICS)
+    with workspace._store.reading() as uow:
+        [found] = suspicious(uow, tmp_path, trained_at="9999")
+    assert found.right_items == (other, item)
 
 
 def test_that_a_later_run_without_notes_asks_nothing(workspace: Workspace) -> None:

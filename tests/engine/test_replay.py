@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import InputError
-from engine.replay import ReplaySettings, replay
+from engine.replay import ReplaySettings, _final, replay
 from tests.loop import sample_files, tiny_base
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "replay_fields.json"
@@ -62,6 +62,22 @@ def test_that_a_replay_judges_everything_that_one_promise_automates(dataset: Pat
     assert 0 < last["automated_precision"] <= 1
     if not memory:
         assert last["automated_precision"] == last["realised_precision"]
+
+
+def test_that_what_was_there_before_training_is_averaged_beside_what_came_of_it() -> None:
+    def entry(seed: int, before: float, after: float) -> dict[str, object]:
+        return {
+            "seed": seed,
+            "threshold": 0.9,
+            "certified_coverage": after,
+            "before_training": {"certified_coverage": before, "oracle": {"C@90": before}, "threshold": None},
+        }
+
+    final = _final([entry(0, 0.2, 0.3), entry(1, 0.4, 0.6)])
+
+    assert final["mean"]["certified_coverage"] == pytest.approx(0.45)
+    assert final["mean"]["before_training_certified_coverage"] == pytest.approx(0.3)
+    assert final["mean"]["before_training_oracle_C@90"] == pytest.approx(0.3)
 
 
 def test_that_a_folder_without_gold_is_refused_in_one_line(tmp_path: Path) -> None:

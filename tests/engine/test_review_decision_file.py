@@ -113,6 +113,41 @@ def test_that_json_lines_are_numbered_by_line_and_refused_one_by_one(world, tmp_
     assert report.refused == ((3, "this line is not JSON"), (4, "this line is not a JSON object"))
 
 
+ALSO = """listing_id,verdict,item_id,also_item_ids
+L1,match,P1,P2; P3;
+L2,none,,P1
+L3,match,P3,P4;P3
+L4,match,P4,P5;P999
+L5,match,P5,
+"""
+
+
+def test_that_a_file_names_every_right_item(world, tmp_path):
+    path = written(tmp_path, ALSO)
+    report = run(world, path)
+    assert report.decided == 2
+    assert report.refused == (
+        (3, "the verdict none takes no also_item_ids, and there is 'P1'"),
+        (4, "also_item_ids names 'P3', which is the item_id; name it once"),
+        (5, "also_item_ids: there is no item 'P999' in the catalogue"),
+    )
+    with world.reading() as uow:
+        assert uow.decisions.in_force_for(1).right_items == (1, 2, 3)
+        assert uow.decisions.in_force_for(5).right_items == (5,)
+    assert run(world, path).unchanged == 2
+
+
+def test_that_a_file_without_the_column_leaves_what_is_also_right_and_one_with_it_changes_it(world, tmp_path):
+    run(world, written(tmp_path, ALSO))
+    assert run(world, written(tmp_path, "listing_id,verdict,item_id\nL1,match,P1\n")).unchanged == 1
+    lines = '{"listing_id": "L1", "verdict": "match", "item_id": "P1", "also_item_ids": ["P3", "P2"]}\n'
+    assert run(world, written(tmp_path, lines, "d.jsonl")).unchanged == 1
+    lines = '{"listing_id": "L1", "verdict": "match", "item_id": "P1", "also_item_ids": null}\n'
+    assert run(world, written(tmp_path, lines, "d.jsonl")).decided == 1
+    with world.reading() as uow:
+        assert uow.decisions.in_force_for(1).right_items == (1,)
+
+
 def test_that_an_id_in_several_feeds_needs_the_feed(world, tmp_path):
     with world.writing() as uow:
         other = uow.feeds.ensure("tuesday")

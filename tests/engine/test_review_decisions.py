@@ -45,6 +45,42 @@ def test_that_a_confirmed_listing_becomes_an_alias_of_its_item(world):
         assert uow.memory.recall([alias.text_key]) == {alias.text_key: Remembered(listing, 1)}
 
 
+def test_that_a_match_names_every_right_item_and_confirms_one(world):
+    listing = world.learning_ids(1)[0]
+    made = world.decide(listing, also_right=[listing + 2, listing + 2, 50], rejected=[listing + 1])
+    assert made.right_items == (listing, listing + 2, 50)
+    assert made.confirms(listing + 2)
+    assert not made.confirms(listing + 1)
+    assert not made.confirms(None)
+    with world.reading() as uow:
+        assert uow.decisions.in_force_for(listing) == made
+        assert [alias.item_id for alias in uow.aliases.active(8)] == [listing]
+        [entry] = uow.decisions.history("P50")
+        assert entry.also_right == (
+            (f"P{listing + 2}", f"Acme kettle {listing + 2} steel"),
+            ("P50", "Acme kettle 50 steel"),
+        )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "item", "also_right", "rejected", "message"),
+    [
+        (Verdict.VARIANT, 1, [2], [], "only match"),
+        (Verdict.NONE, None, [2], [], "only match"),
+        (Verdict.MATCH, 1, [2, 1], [], "name it once"),
+        (Verdict.MATCH, 1, [2], [2], "among the rejected"),
+        (Verdict.MATCH, 1, [999], [], "no item with number 999"),
+    ],
+)
+def test_that_items_that_cannot_be_also_right_are_refused_and_nothing_is_kept(
+    world, verdict, item, also_right, rejected, message
+):
+    with pytest.raises(InputError, match=message):
+        world.decide(1, verdict, item, also_right=also_right, rejected=rejected)
+    with world.reading() as uow:
+        assert uow.decisions.last_number() == 0
+
+
 @pytest.mark.parametrize(
     "verdict", [Verdict.NONE, Verdict.NEW_ITEM, Verdict.UNSURE, Verdict.BAD_LISTING, Verdict.VARIANT]
 )
@@ -200,11 +236,12 @@ class TestIdentical:
         with twins.reading() as uow:
             same = uow.listings.identical_waiting(uow.listings.text_key(1))
         assert len(same) >= 3
-        source = twins.decide(same[0], Verdict.MATCH, 7, rejected=[8])
+        source = twins.decide(same[0], Verdict.MATCH, 7, rejected=[8], also_right=[9])
         with twins.writing() as uow:
             made = decide_identical(uow, source.id, NOW)
         assert [d.listing_id for d in made] == same[1:]
-        assert {(d.verdict, d.item_id, d.rejected, d.reviewer) for d in made} == {("match", 7, (8,), "ada")}
+        said = {(d.verdict, d.right_items, d.rejected, d.reviewer) for d in made}
+        assert said == {("match", (7, 9), (8,), "ada")}
         with twins.writing() as uow:
             assert decide_identical(uow, source.id, NOW) == []
 

@@ -12,7 +12,7 @@ import pytest
 
 from engine.contracts import SecondOpinion, Stream, Verdict
 from engine.errors import InputError, StaleChangeError
-from engine.learning.evaluate import held_out, right_items
+from engine.learning.evaluate import held_out
 from engine.review import second_opinions
 from engine.review.decisions import decide
 from engine.store import Store
@@ -175,6 +175,38 @@ def test_that_the_adjudicated_verdict_takes_force_and_undoing_it_brings_the_disa
         assert uow.decisions.in_force_for(listing).id == made.id
 
 
+def test_that_matches_agree_where_they_have_a_right_item_in_common(world):
+    meets, same, apart, variant = listings = world.learning_ids(4)
+    for listing in (meets, same, apart):
+        world.decide(listing, reviewer="ann", also_right=[listing + 1])
+    world.decide(variant, Verdict.VARIANT, variant, reviewer="ann")
+    assert sorted(draw_all(world)) == sorted(listings)
+    give(world, meets, item=meets + 1, also_right=[meets + 2])
+    give(world, same, item=same + 1)
+    give(world, apart, item=apart + 2)
+    give(world, variant, item=variant)
+    with world.reading() as uow:
+        waiting = {one.decision.listing_id: one for one in uow.opinions.disagreements()}
+        compared = uow.opinions.compared()
+        agreeing = {row.first_answer[1] for row in compared if row.first_answer == row.second_answer}
+    assert set(waiting) == {apart, variant}
+    assert agreeing == {meets, same}
+    assert [words[0] for words in waiting[apart].decision_also_right] == [f"P{apart + 1}"]
+    assert waiting[apart].opinion_also_right == ()
+
+
+def test_that_whoever_named_an_item_the_adjudicator_calls_right_was_right(world):
+    listing = world.learning_ids(1)[0]
+    world.decide(listing, reviewer="ann")
+    draw_all(world)
+    give(world, listing, item=listing + 1)
+    made = settle(world, listing, item=listing + 2, also_right=[listing, listing + 1])
+    assert made.right_items == (listing + 2, listing, listing + 1)
+    with world.reading() as uow:
+        [row] = uow.opinions.compared()
+    assert row.first_answer == row.second_answer == row.adjudicated == (Verdict.MATCH, listing + 2)
+
+
 def test_that_an_adjudicated_audit_stays_an_audit_and_certifies_with_the_adjudicated_answer(world):
     listing = world.learning_ids(1)[0]
     draw_id = world.draw(listing)[0]
@@ -186,7 +218,7 @@ def test_that_an_adjudicated_audit_stays_an_audit_and_certifies_with_the_adjudic
     with world.reading() as uow:
         certifying = held_out(uow.decisions.in_force())
         assert [one.id for one in certifying] == [made.id]
-        assert right_items(certifying)[0] != listing
+        assert not certifying[0].confirms(listing)
         assert uow.aliases.active(8) == []
 
 

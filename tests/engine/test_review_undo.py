@@ -52,6 +52,18 @@ def test_that_undo_takes_the_decision_out_of_training_and_restores_the_candidate
     assert [entry.listing_id for entry in world.queue(40)] == order
 
 
+def test_that_every_right_item_goes_and_comes_with_its_decision(world):
+    listing = world.learning_ids(1)[0]
+    first = world.decide(listing, also_right=[listing + 1])
+    taught = state_of(world)
+    world.decide(listing, also_right=[listing + 2])
+    for step, also_right in ((undo, first.also_right), (redo, (listing + 2,)), (undo, first.also_right)):
+        with world.writing() as uow:
+            step(uow)
+            assert uow.decisions.in_force_for(listing).also_right == also_right
+    assert state_of(world) == taught
+
+
 def test_that_undo_brings_back_the_list_on_screen_even_after_matching_again(world):
     listing = world.learning_ids(1)[0]
     made = world.decide(listing)

@@ -63,12 +63,44 @@ def test_that_a_workspace_of_version_one_is_backed_up_and_goes_on_with_its_decis
     with Workspace.open(version_one) as workspace:
         [entry] = workspace.history()
         assert (entry.decision.reviewer, entry.item_external_id) == ("ann", "P1")
+        assert (entry.decision.right_items, entry.also_right) == ((1,), ())
         workspace.update_settings(overlap_share=1.0)
         [asked] = workspace.queue(limit=50, reviewer="bob")
         workspace.give_second_opinion(
             listing_id=1, about=asked.about or 0, verdict=Verdict.NONE, reviewer="bob"
         )
         assert len(workspace.disagreements()) == 1
+    assert (version_one / "backups" / f"workspace-before-schema-{SCHEMA_VERSION}.db").exists()
+
+
+def test_that_decisions_of_version_five_are_kept_and_new_ones_name_every_right_item(
+    version_one: Path,
+) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = database_engine(version_one, writer=True)
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        for row in (
+            f"INSERT INTO item (id, {_RECORD})"
+            " VALUES (2, 'P2', x'00', 'k2', '', '', 'Acme kettle, tray', '', '', '', '', '', '{}')",
+            "INSERT INTO second_opinion (id, decision_id, listing_id, verdict, item_id, reviewer, decided_at,"
+            " note, rejected, shown) VALUES (1, 1, 1, 'match', 2, 'bob', '', '', '[]', x'')",
+            "INSERT INTO opinion_event VALUES (1, 1, 'add', 1, '')",
+            "INSERT INTO opinion_state VALUES (1, 1, 'bob', 1, 'given', 1)",
+        ):
+            connection.exec_driver_sql(row)
+        connection.exec_driver_sql("PRAGMA user_version = 5")
+    engine.dispose()
+    with Workspace.open(version_one) as workspace:
+        [waiting] = workspace.disagreements()
+        assert (waiting.decision.right_items, waiting.opinion.right_items) == ((1,), (2,))
+        made, _ = workspace.adjudicate(
+            listing_id=1, verdict=Verdict.MATCH, item_id=1, also_right=(2,), reviewer="eve"
+        )
+        assert made.right_items == (1, 2)
+        assert workspace.history()[0].also_right == (("P2", "Acme kettle, tray"),)
     assert (version_one / "backups" / f"workspace-before-schema-{SCHEMA_VERSION}.db").exists()
 
 

@@ -135,6 +135,19 @@ def test_that_the_largest_groups_come_first_and_can_be_cut(store: Store) -> None
         assert uow.segments.spellings("brand", [first.first_listing])[first.first_listing] == "Sony"
 
 
+def test_that_an_audit_is_right_with_any_item_its_reviewer_named(store: Store) -> None:
+    with store.writing() as uow:
+        fill(uow)
+        before = uow.segments.audits()[0]
+        said = uow.decisions.in_force_for(before.listing_id)
+        assert said is not None
+        uow.decisions.add(replace(said, item_id=2, also_right=(before.best_item, 3)))
+        after = uow.segments.audits()[0]
+        assert (after.listing_id, after.right_items) == (before.listing_id, {2, before.best_item, 3})
+        assert after.right
+        assert after.nearest_right
+
+
 def test_that_audits_are_the_answered_draws_in_force(store: Store) -> None:
     with store.writing() as uow:
         fill(uow)
@@ -144,7 +157,8 @@ def test_that_audits_are_the_answered_draws_in_force(store: Store) -> None:
             placed = uow.listings.placement(audit.listing_id)
             listing = uow.listings.get(audit.listing_id)
             assert audit.confidence == placed.confidence
-            assert audit.best_item == placed.candidates[0].item_id == audit.confirmed_item == 1
+            assert audit.best_item == placed.candidates[0].item_id == 1
+            assert audit.right_items == {1}
             assert audit.right
             assert audit.brand == listing.brand.strip().casefold()
             assert 0 < audit.inclusion < 1

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from engine.contracts.training import DYNAMICS
-from trainer.data import JudgedListing, PairSet
 from trainer.dynamics import PairDynamics
 from trainer.losses.batch import Cell, PairBatch, make_batch
+from trainer.pairs import JudgedListing, PairSet
 
 
 def _batch(seed: int) -> tuple[PairBatch, np.ndarray]:

@@ -8,7 +8,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from trainer.averaging import average_with_start
-from trainer.data import JudgedListing, PairSet
+from trainer.pairs import JudgedListing, PairSet
 from trainer.validation import Validation, best_items
 
 

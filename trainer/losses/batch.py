@@ -103,12 +103,30 @@ def make_batch(
     )
 
 
+def cell_matrix(entries: Tensor, listings: int, items: int) -> Tensor:
+    """The cells of a batch of which only some are no plain negatives.
+
+    Args:
+        entries: integers [n, 3] of :meth:`~trainer.mining.KnownPairs.entries`.
+        listings: B.
+        items: C.
+
+    Returns:
+        int8 [B, C] of :class:`Cell`, where the entries are.
+    """
+    row, column, value = entries.unbind(dim=1)
+    cells = torch.full((listings, items), Cell.NEGATIVE, dtype=torch.int8, device=entries.device)
+    cells[row, column] = value.to(torch.int8)
+    return cells
+
+
 def weighted_mean(values: Tensor, weights: Tensor, batch: PairBatch) -> Tensor:
     """Mean of ``values`` [n] weighted by ``weights`` [n]; the batch's graph zero where nothing weighs."""
     total = weights.sum()
-    if values.numel() == 0 or float(total) <= 0.0:
-        return batch.zero
-    return (values * weights).sum() / total
+    # Not a question to the number, whose answer would wait for all the work of a GPU.
+    weighs = total > 0
+    mean = (values * weights).sum() / torch.where(weighs, total, torch.ones_like(total))
+    return torch.where(weighs, mean, batch.zero)
 
 
 def hardest_negatives(batch: PairBatch, count: int) -> tuple[Tensor, Tensor]:

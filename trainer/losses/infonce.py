@@ -24,14 +24,16 @@ class InfoNCE(nn.Module):
 
     def forward(self, batch: PairBatch) -> Tensor:
         """The scalar loss; the graph zero when no listing has a target."""
-        row, column = batch.target.nonzero(as_tuple=True)
-        if row.numel() == 0:
+        if 0 in batch.target.shape:
             return batch.zero
+        # Listings without a target are reckoned with and weigh nothing: looking for the others would make
+        # a GPU wait.
+        column = batch.target.to(torch.uint8).argmax(dim=1)
+        weight = batch.weight * batch.target.any(dim=1)
         logits = batch.similarity / self.temperature
-        positive = logits[row, column]
+        positive = logits.gather(1, column[:, None]).squeeze(1)
         negatives = logits.masked_fill(~batch.negative, -torch.inf)
-        weight = batch.weight[row]
-        by_listing = torch.logaddexp(positive, negatives.logsumexp(dim=1)[row]) - positive
+        by_listing = torch.logaddexp(positive, negatives.logsumexp(dim=1)) - positive
         loss = weighted_mean(by_listing, weight, batch)
         if not self.symmetric:
             return loss

@@ -32,15 +32,16 @@ def judged_pairs(batch: PairBatch) -> JudgedPairs:
 
     Source: ALC, 2510.04551.
     """
-    target_row, target_column = batch.target.nonzero(as_tuple=True)
     masked = batch.similarity.detach().masked_fill(~batch.negative, -torch.inf)
-    hardest, column = masked.max(dim=1)
-    negative_row = torch.isfinite(hardest).nonzero(as_tuple=True)[0]
-    row = torch.cat([target_row, negative_row])
-    item = batch.items[torch.cat([target_column, column[negative_row]])]
+    hardest, negative = masked.max(dim=1)
+    there = torch.cat([batch.target.any(dim=1), torch.isfinite(hardest)])
+    # How many there are is asked once, because a GPU has to be waited for.
+    chosen = there.nonzero(as_tuple=True)[0]
+    row = chosen % len(hardest)
+    columns = torch.cat([batch.target.to(torch.uint8).argmax(dim=1), negative])
+    item = batch.items[columns[chosen]]
     listing = batch.listings[row]
-    is_match = torch.zeros(len(row), dtype=batch.similarity.dtype, device=batch.similarity.device)
-    is_match[: len(target_row)] = 1.0
+    is_match = (chosen < len(hardest)).to(batch.similarity.dtype)
     return JudgedPairs(
         representation=pair_representation(listing, item),
         is_match=is_match,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.failures import is_out_of_memory
-from trainer.losses.batch import PairBatch, make_batch
+from trainer.losses.batch import PairBatch, cell_matrix, make_batch
 from trainer.ranks import Ranks
 
 
@@ -43,7 +43,7 @@ class TrainingObjective(nn.Module):
         parts: losses over a :class:`~trainer.losses.batch.PairBatch` by name.
         weights: by the same names.
         chunk_rows: texts are sorted by length and run in chunks of so many, each padded to its own
-            longest (a third less work on a CPU for titles); None: one pass, which a GPU likes better.
+            longest (half of the tokens otherwise, for titles); None: one pass.
         cache_rows: activations of so many texts fit in memory; a batch of more caches its gradients.
             May be changed between steps. None: any number fits.
         ranks: the processes that share each batch's texts. Each computes the loss of the whole batch from
@@ -83,10 +83,11 @@ class TrainingObjective(nn.Module):
         Args:
             sentence_features: ``input_ids`` and ``attention_mask`` [n, tokens] per column; the same on
                 every rank.
-            labels: ``cells`` of :class:`~trainer.losses.batch.Cell` [B, C] and ``weight`` [B] of each
-                listing's pair, ``row`` [B] where :attr:`watch` is set, ``agreement`` [B] of its reviewers
-                where it is known, and ``champion`` [K, d] where the last column is to be distilled; or a
-                tensor of cells alone.
+            labels: ``cells`` of :class:`~trainer.losses.batch.Cell` [B, C], or in their place ``entries``
+                [n, 3] of :meth:`~trainer.mining.KnownPairs.entries`; ``weight`` [B] of each listing's pair,
+                ``row`` [B] where :attr:`watch` is set, ``agreement`` [B] of its reviewers where it is
+                known, and ``champion`` [K, d] where the last column is to be distilled; or a tensor of
+                cells alone.
         """
         columns = list(sentence_features)
         embeddings = self._embed(columns)
@@ -95,7 +96,7 @@ class TrainingObjective(nn.Module):
         end = len(embeddings) - (0 if champion is None else len(champion))
         listings, items = embeddings[:count], embeddings[count:end]
         distilled = None if champion is None else embeddings[end:]
-        cells = labels["cells"] if isinstance(labels, Mapping) else labels
+        cells = _cells(labels, count, len(items)) if isinstance(labels, Mapping) else labels
         weight = labels["weight"] if isinstance(labels, Mapping) else None
         agreement = labels.get("agreement") if isinstance(labels, Mapping) else None
         # Cosines, softmax and heads stay in full precision under mixed precision.
@@ -118,16 +119,17 @@ class TrainingObjective(nn.Module):
         features = _concatenate(columns)
         lengths = features["attention_mask"].sum(dim=1)
         rows = len(lengths)
-        order = torch.argsort(lengths, stable=True)
+        lengths, order = torch.sort(lengths, stable=True)
         # Every rank takes every N-th text by length: shares of the same work.
-        own = order[self.ranks.share(rows).to(order.device)]
-        chunks = [_Chunk.of(features, index) for index in _parts(own, self.rows_at_once(rows))]
+        share = self.ranks.share(rows).to(order.device)
+        own = order[share]
+        chunks = _chunks(features, own, lengths[share], self.rows_at_once(rows))
         caching = self.cache_rows is not None and len(own) > self.cache_rows
         if self.ranks.size == 1 and not caching:
             embeddings = torch.cat([self._encode(chunk.features) for chunk in chunks])
             return embeddings[_inverse(order)]
         # A rank without texts embeds one that is not its own, to know the shape of nothing.
-        spare = None if chunks else _Chunk.of(features, order[:1])
+        spare = None if chunks else _chunks(features, order[:1], lengths[:1], 1)[0]
         return self._detached(chunks, spare, order, caching)
 
     def _detached(self, chunks: list[_Chunk], spare: _Chunk | None, order: Tensor, caching: bool) -> Tensor:
@@ -167,10 +169,14 @@ class TrainingObjective(nn.Module):
         self, chunks: Sequence[_Chunk], states: Sequence[_RandomState], autocast: _Autocast, gradient: Tensor
     ) -> None:
         """Embed every chunk once more, with a graph, and send its rows of ``gradient`` [rows, d] down."""
-        for chunk, state in zip(chunks, states, strict=True):
-            with state.restored(), torch.enable_grad(), autocast.entered():
-                embedding = self._encode(chunk.features)
-            _onward([chunk], [embedding], gradient)
+        # One autocast around all of them casts the weights to half precision once; going back is done
+        # outside of it, as in one pass.
+        with autocast.entered():
+            for chunk, state in zip(chunks, states, strict=True):
+                with state.restored(), torch.enable_grad():
+                    embedding = self._encode(chunk.features)
+                with torch.autocast(autocast.device_type, enabled=False):
+                    _onward([chunk], [embedding], gradient)
 
     def _encode(self, features: dict[str, Tensor]) -> Tensor:
         # The model adds what it computes to the mapping it is given, and would keep it alive there.
@@ -184,12 +190,6 @@ class _Chunk:
 
     rows: Tensor
     features: dict[str, Tensor]
-
-    @classmethod
-    def of(cls, features: Mapping[str, Tensor], rows: Tensor) -> _Chunk:
-        """The texts of some rows of a batch."""
-        longest = int(features["attention_mask"][rows].sum(dim=1).max())
-        return cls(rows, {name: values[rows, :longest] for name, values in features.items()})
 
 
 @dataclass(frozen=True)
@@ -242,9 +242,23 @@ def _onward(chunks: Sequence[_Chunk], embeddings: Sequence[Tensor], gradient: Te
         torch.autograd.backward(list(embeddings), parts)
 
 
-def _parts(rows: Tensor, size: int) -> Sequence[Tensor]:
-    """``rows`` [n] in parts of at most ``size``; none where there are no rows."""
-    return torch.split(rows, size) if len(rows) else ()
+def _chunks(features: Mapping[str, Tensor], rows: Tensor, lengths: Tensor, size: int) -> list[_Chunk]:
+    """The texts of ``rows`` [n], whose ``lengths`` [n] in tokens rise, in chunks of at most ``size``."""
+    # Read at once, before there is work for a GPU: each read waits for all that it was given.
+    longest = lengths.tolist()[size - 1 :: size]
+    if len(rows) % size:
+        longest.append(int(lengths[-1]))
+    return [
+        _Chunk(part, {name: values[part, :width] for name, values in features.items()})
+        for part, width in zip(torch.split(rows, size) if len(rows) else (), longest, strict=True)
+    ]
+
+
+def _cells(labels: Mapping[str, Tensor], listings: int, items: int) -> Tensor:
+    """The cells [B, C] of a batch."""
+    if "entries" not in labels:
+        return labels["cells"]
+    return cell_matrix(labels["entries"], listings, items)
 
 
 def _inverse(order: Tensor) -> Tensor:

@@ -24,6 +24,6 @@ class ThresholdConsistentMargin(nn.Module):
         weight = batch.weight[:, None].expand_as(batch.similarity)
         low = (batch.target | batch.known) & (batch.similarity < self.positive_margin)
         high = batch.negative & (batch.similarity > self.negative_margin)
-        pull = weighted_mean(self.positive_margin - batch.similarity[low], weight[low], batch)
-        push = weighted_mean(batch.similarity[high] - self.negative_margin, weight[high], batch)
+        pull = weighted_mean(self.positive_margin - batch.similarity, weight * low, batch)
+        push = weighted_mean(batch.similarity - self.negative_margin, weight * high, batch)
         return pull + push

@@ -1,7 +1,7 @@
 """The peer of the ablation: sentence-transformers' trainer as its documentation shows it.
 
-``python -m tests.benchmarks.objectives_peer JOB_DIR BATCH STEPS`` trains on the confirmed pairs of a job with
-MultipleNegativesRankingLoss and default arguments, and exports the encoder as our trainer does.
+``python -m tests.benchmarks._objectives_peer JOB_DIR BATCH STEPS`` trains on the confirmed pairs of a job
+with MultipleNegativesRankingLoss and default arguments, and exports the encoder as our trainer does.
 """
 
 from __future__ import annotations
