@@ -325,9 +325,9 @@ def _train_and_promote(workspace: Workspace, scale: DemoScale, seed: int, tell: 
     for event in run_training(workspace, run.id, Path(run.folder)):
         tell(event)
     challenger = _finish(workspace.build_challenger(run.id), tell)
-    comparison = _finish(workspace.evaluate(challenger.id), tell)
+    comparison = _finish(workspace.challenge(challenger.id), tell)
     if comparison.gate.passed:
-        _finish(workspace.promote(challenger.id), tell)
+        _finish(workspace.promote(comparison.challenger.release_id), tell)
     return comparison
 
 

@@ -237,10 +237,10 @@ def _train(workspace: Workspace, recipe: str, seed: int, listen: OnEvent) -> boo
     for event in run_training(workspace, run.id, Path(run.folder)):
         listen(event)
     challenger = _drain(workspace.build_challenger(run.id), listen)
-    comparison = _drain(workspace.evaluate(challenger.id), listen)
+    comparison = _drain(workspace.challenge(challenger.id), listen)
     listen(Notice("; ".join(comparison.gate.reasons)))
     if comparison.gate.passed:
-        _drain(workspace.promote(challenger.id), listen)
+        _drain(workspace.promote(comparison.challenger.release_id), listen)
     return comparison.gate.passed
 
 

@@ -25,6 +25,10 @@ DEFAULT_TEMPERATURE = 0.05
 DEFAULT_MARGIN = 0.3
 #: Negatives that the softmax variant of the batch-aware objective scores where a recipe names no number.
 DEFAULT_BATCH_AWARE_NEGATIVES = 10
+#: Steps between two looks at the trusted pairs where a recipe names no number.
+DEFAULT_AGREEMENT_STEPS = 10
+#: Catalogue texts of a step of distillation where a recipe names no number.
+DEFAULT_DISTILL_TEXTS = 32
 #: Weight of what the non-targets are to one another in soft targets where a recipe names none.
 DEFAULT_NON_TARGET_WEIGHT = 1.0
 
@@ -54,6 +58,12 @@ class Recipe(BaseModel):
         graded_weight: weight of the graded circle loss; 0 leaves it out.
         graded_levels: its similarities, rising: none stays under the first, variants lie between the
             second and the third, matches exceed the fourth.
+        distill_weight: weight of the distillation to the start encoder on random catalogue texts, against
+            forgetting; 0 leaves it out.
+        distill_texts: texts of a step that are distilled (default 32).
+        gradient_agreement: how far pairs are weighed by the agreement of their gradients with those of
+            trusted pairs, 0 to 1; 0 leaves it out.
+        agreement_steps: the trusted pairs' gradient is taken anew after so many steps (default 10).
         epochs: passes over the listings.
         min_steps: more passes are made until this many steps, so that a few hundred decisions
             are not seen for a handful of steps only.
@@ -81,6 +91,8 @@ class Recipe(BaseModel):
         evaluate_steps: validate after an epoch when so many steps have passed (and always at the end).
         average: shares of the trained weights to try in weight averaging with the start
             (WiSE-FT); the best on validation is kept. Empty: no averaging.
+        fallback_average: where ``average`` is empty, the best of these on validation is exported beside the
+            trained encoder, for the case that the gate refuses that. Empty: nothing beside it.
         log_steps: report progress after so many steps.
         checkpoint_steps: write a checkpoint after so many steps (and always at the end).
     """
@@ -105,6 +117,10 @@ class Recipe(BaseModel):
     tcm_negative: float = Field(default=0.5, ge=-1, le=1)
     graded_weight: float = Field(default=0.0, ge=0)
     graded_levels: tuple[Level, Level, Level, Level] = (0.4, 0.5, 0.7, 0.8)
+    distill_weight: float = Field(default=0.0, ge=0)
+    distill_texts: int | None = Field(default=None, ge=1)
+    gradient_agreement: float = Field(default=0.0, ge=0, le=1)
+    agreement_steps: int | None = Field(default=None, ge=1)
     epochs: int = Field(default=3, ge=1)
     min_steps: int = Field(default=0, ge=0)
     max_epochs: int = Field(default=20, ge=1)
@@ -128,6 +144,7 @@ class Recipe(BaseModel):
     validation_items: int = Field(default=4000, ge=1)
     evaluate_steps: int = Field(default=40, ge=1)
     average: tuple[float, ...] = ()
+    fallback_average: tuple[float, ...] = (0.5, 0.75)
     log_steps: int = Field(default=5, ge=1)
     checkpoint_steps: int = Field(default=50, ge=1)
 
@@ -149,6 +166,8 @@ class Recipe(BaseModel):
             problems.append("unmatched_listings needs hard_negatives of at least 1")
         if any(not 0 < share <= 1 for share in self.average):
             problems.append("average must hold shares above 0 and up to 1")
+        if any(not 0 < share < 1 for share in self.fallback_average):
+            problems.append("fallback_average must hold shares above 0 and below 1")
         if problems:
             raise InputError(f"Recipe {self.name} cannot be trained: {'; '.join(problems)}.")
         return self
@@ -165,6 +184,14 @@ class Recipe(BaseModel):
             yield f"batch_aware_variant {variant} needs a batch_aware_weight above 0"
         if self.batch_aware_negatives is not None and variant != "softmax":
             yield f"batch_aware_negatives belongs to batch_aware_variant softmax, and that is {variant}"
+        if self.gradient_agreement > 0 and self.prototypes:
+            yield "gradient_agreement weighs by the listings' vectors alone, and prototypes learn beside them"
+        if self.gradient_agreement > 0 and self.soft_target_source == "weight":
+            yield "gradient_agreement changes the weights that soft_target_source weight takes for agreement"
+        if self.agreement_steps is not None and self.gradient_agreement == 0:
+            yield "agreement_steps needs a gradient_agreement above 0"
+        if self.distill_texts is not None and self.distill_weight == 0:
+            yield "distill_texts needs a distill_weight above 0"
         if self.graded_weight > 0:
             levels = self.graded_levels
             if any(low >= high for low, high in pairwise(levels)):
@@ -174,6 +201,11 @@ class Recipe(BaseModel):
                     f"tcm_negative {self.tcm_negative} is below {levels[1]}, where graded_levels wants "
                     "variants to begin: to the threshold-consistent margin a variant is a negative"
                 )
+
+    @property
+    def distilled_per_step(self) -> int:
+        """Catalogue texts that join a step for distillation."""
+        return (self.distill_texts or DEFAULT_DISTILL_TEXTS) if self.distill_weight > 0 else 0
 
     def epochs_for(self, steps_per_epoch: int) -> int:
         """How many epochs to run so that ``min_steps`` is reached, within ``max_epochs``."""

@@ -17,6 +17,7 @@ from transformers.trainer_callback import PrinterCallback
 from engine.contracts.training import TrainingNotice
 from engine.errors import EnvironmentError_
 from trainer import checkpoints
+from trainer.catalogue_texts import CatalogueTexts
 from trainer.config import Recipe
 from trainer.devices import ComputeDevice
 from trainer.dynamics import PairDynamics
@@ -33,7 +34,8 @@ class TrainingRows:
     """The rows of an epoch and how a batch of them becomes tensors (the data collator).
 
     A row is a (listing, confirmed item) pair, or a listing without a match that joins for its rejected
-    candidates' sake. ``valid_label_columns`` is part of sentence-transformers' collator protocol.
+    candidates' sake. ``catalogue``, where it is set, adds texts to distil. ``valid_label_columns`` is part of
+    sentence-transformers' collator protocol.
     """
 
     valid_label_columns: ClassVar[list[str]] = []
@@ -48,6 +50,7 @@ class TrainingRows:
         self.rows_of: list[list[int]] = []
         self.listings: list[int] = []
         self.sampler: LookAlikeBatches | None = None
+        self.catalogue: CatalogueTexts | None = None
         for number, listing in enumerate(pairs.train):
             choices: tuple[int | None, ...] = listing.matches
             if not choices:
@@ -81,15 +84,19 @@ class TrainingRows:
             seen.update(fresh)
             items.extend(fresh)
         weights = [self._pairs.train[listing].weight[item] for listing, item in rows]
-        return {
-            **{f"listing_{key}": value for key, value in self._listing_tokens.features(listings).items()},
-            **{f"item_{key}": value for key, value in self._item_tokens.features(items).items()},
-            "label": {
-                "entries": torch.from_numpy(self._known.entries(listings, items, targets)),
-                "weight": torch.tensor(weights, dtype=torch.float32),
-                "row": torch.tensor([feature["row"] for feature in features]),
-            },
+        columns = {
+            "listing": self._listing_tokens.features(listings),
+            "item": self._item_tokens.features(items),
         }
+        label = {
+            "entries": torch.from_numpy(self._known.entries(listings, items, targets)),
+            "weight": torch.tensor(weights, dtype=torch.float32),
+            "row": torch.tensor([feature["row"] for feature in features]),
+        }
+        if self.catalogue is not None:
+            columns["catalogue"], label["champion"] = self.catalogue.draw(epoch, label["row"].tolist())
+        named = {f"{name}_{key}": v for name, column in columns.items() for key, v in column.items()}
+        return {**named, "label": label}
 
 
 class EncoderTrainer(SentenceTransformerTrainer):
@@ -181,7 +188,7 @@ class EncoderTrainer(SentenceTransformerTrainer):
         Raises:
             EnvironmentError_: one text at a time is too much as well.
         """
-        rows = sum(len(inputs[name]) for name in ("listing_input_ids", "item_input_ids"))
+        rows = sum(len(values) for name, values in inputs.items() if name.endswith("_input_ids"))
         while True:
             random_tensors, _ = checkpoints.random_state()
             reported = {name: value.clone() for name, value in self.accum_loss_components["train"].items()}
@@ -263,6 +270,11 @@ class EncoderTrainer(SentenceTransformerTrainer):
         # Texts that are run together share their dropout, so that other chunks would be another run.
         if "cache_rows" in self._resuming:
             self.loss.cache_rows = self._resuming["cache_rows"]
+
+    def load_end(self, checkpoint: Path, step: int) -> None:
+        """Take over a checkpoint after which no step is left; upstream would take one more."""
+        self._load_from_checkpoint(str(checkpoint))
+        self.state.global_step = step
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:

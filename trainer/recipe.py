@@ -6,7 +6,7 @@ import hashlib
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from sentence_transformers import SentenceTransformer
 from transformers import set_seed
 
 from engine.contracts.training import (
+    AVERAGED,
+    AveragedEncoder,
     TrainingCancelled,
     TrainingEvaluated,
     TrainingExported,
@@ -26,16 +28,19 @@ from engine.contracts.training import (
 )
 from engine.errors import InputError
 from trainer import checkpoints
+from trainer.agreement import GradientAgreement, TrustedPairs, split_trusted
+from trainer.artefact_coverage import coverage_notices
 from trainer.averaging import average_with_start
+from trainer.catalogue_texts import CatalogueTexts, text_pool
 from trainer.config import Recipe, resolve_recipe
 from trainer.data import read_job, read_pairs
 from trainer.devices import ComputeDevice, choose_device
 from trainer.embedding import TokenTable, Vectors, encode_together, load_encoder
 from trainer.encoder_trainer import EncoderTrainer, TrainingRows, training_arguments
 from trainer.launch import ALONE, Place
-from trainer.losses import compose
+from trainer.losses import TrainingObjective, compose
 from trainer.memory import BatchSize, fit_into_memory
-from trainer.pairs import PairSet
+from trainer.pairs import JudgedListing, PairSet
 from trainer.ranks import Ranks, joined
 from trainer.results import already_done, write_encoder, write_result
 from trainer.run_callback import Emit, RunCallback
@@ -95,6 +100,9 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
     """Train, top to bottom; every process of the run is in here at the same time."""
     began = time.monotonic()
     job, recipe, device, pairs = run.job, run.recipe, run.device, run.pairs
+    trusted: Sequence[JudgedListing] = ()
+    if recipe.gradient_agreement > 0:
+        pairs, trusted = split_trusted(pairs, job.seed)
     start = run.folder / "start"
 
     def stop_if_cancelled() -> None:
@@ -114,8 +122,11 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
     rows = TrainingRows(pairs, recipe, listing_tokens, item_tokens)
     listings = listing_tokens.subset(rows.listings)
 
+    def encode_all(tokens: TokenTable) -> Vectors:
+        return encode_together(ranks, model, tokens, half=device.half, between=stop_if_cancelled)
+
     def encode_listings() -> Vectors:
-        return encode_together(ranks, model, listings, half=device.half, between=stop_if_cancelled)
+        return encode_all(listings)
 
     sampler = LookAlikeBatches(
         rows.rows_of,
@@ -131,6 +142,10 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
     epochs = recipe.epochs_for(len(sampler))
     total_steps = min(epochs * len(sampler), recipe.max_steps or epochs * len(sampler))
 
+    if recipe.distill_weight > 0:
+        pool = item_tokens.subset(text_pool(pairs.same_text, job.seed))
+        rows.catalogue = CatalogueTexts(pool, encode_all(pool), recipe.distilled_per_step, job.seed)
+
     # 3. Objective, made to fit into memory, and validation.
     dimension = model.get_embedding_dimension()
     if dimension is None:
@@ -138,6 +153,11 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
     objective = compose(recipe, model, dimension, chunk_rows=device.chunk_rows)
     objective.ranks, objective.cache_rows = ranks, recipe.cache_rows
     notices = [*pairs.notices, *fit_into_memory(model, objective, device, widest_batch(run, rows))]
+    refresh = None
+    if trusted:
+        notices.append(f"Pairs are weighed by agreement with {len(trusted)} trusted ones.")
+        batch = TrustedPairs(model, pairs, trusted)
+        refresh = weigh_by_agreement(objective, recipe, dimension, batch, encode_all)
     validation = Validation(model, pairs, most_items=recipe.validation_items, seed=job.seed)
 
     def validate(encoder: SentenceTransformer) -> dict[str, float]:
@@ -149,6 +169,7 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
         cancelled=lambda: ranks.any(cancelled()),
         validate=validate if validation and ranks.is_first else None,
         steps_per_epoch=len(sampler),
+        refresh=refresh,
     )
 
     # 4. The loop, from the newest whole checkpoint of this very run.
@@ -187,11 +208,16 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
     )
     if not validation:
         notices.append("No pair has role validation, so nothing is validated while training.")
+    if recipe.mined_negatives and job.mined:
+        notices.append(job.mined)
     for notice in notices:
         emit(TrainingNotice(message=notice))
     try:
         stop_if_cancelled()
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        if checkpoint is not None and resumed_from >= total_steps:
+            trainer.load_end(checkpoint, resumed_from)
+        else:
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         step = trainer.state.global_step
         if callback.stopped:
             emit(TrainingCancelled(step=step))
@@ -211,26 +237,69 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
                 emit(TrainingNotice(message=f"Averaged: {share:.0%} trained, {1 - share:.0%} start."))
             emit(TrainingEvaluated(step=step, metrics=metrics))
         stop_if_cancelled()
+
+        # 6. The encoder, the artefact to ship, the same nearer to the start, and the end.
+        model.max_seq_length = full_length
+        exported = write_encoder(model, run.folder, validation, between=stop_if_cancelled)
+        emit(TrainingExported(parity=exported.parity, coverage=exported.coverage))
+        for line in coverage_notices(exported.coverage, len(pairs.validation)):
+            emit(TrainingNotice(message=line))
+        averaged = None
+        if validation and recipe.fallback_average and not recipe.average:
+            averaged = write_averaged(run, model, validation, between=stop_if_cancelled)
     except Stopped:
         emit(TrainingCancelled(step=checkpoints.newest_step(folder, run.fingerprint)))
         return
-
-    # 6. The encoder, the artefact to ship, and the end.
-    model.max_seq_length = full_length
-    parity = write_encoder(model, run.folder)
     trainer.dynamics.write(run.folder, rows.rows, pairs)
-    emit(TrainingExported(parity=parity))
     finished = TrainingFinished(step=step, seconds=time.monotonic() - began, metrics=metrics)
-    write_result(run.folder, job, run.fingerprint, parity, finished)
+    write_result(run.folder, job, run.fingerprint, exported, finished, averaged)
     shutil.rmtree(folder, ignore_errors=True)
     emit(finished)
+
+
+def write_averaged(
+    run: Run, model: SentenceTransformer, validation: Validation, *, between: Callable[[], None]
+) -> AveragedEncoder:
+    """Write the average of the trained encoder and its start that validates best into ``averaged/``.
+
+    The engine, which has no torch, tries it where the gate refuses the trained encoder. ``model`` is left
+    at the average.
+    """
+    untrained, _ = load_encoder(run.folder / "start", run.device.kind, run.recipe.max_tokens)
+    share, metrics = average_with_start(
+        model,
+        untrained.state_dict(),
+        run.recipe.fallback_average,
+        lambda: validation(model, half=run.device.half, between=between),
+        trained_too=False,
+    )
+    # Most averages are never asked for; their files are not measured beyond the cosine.
+    exported = write_encoder(model, run.folder / AVERAGED)
+    return AveragedEncoder(share=share, metrics=metrics, parity=exported.parity)
+
+
+def weigh_by_agreement(
+    objective: TrainingObjective,
+    recipe: Recipe,
+    dimension: int,
+    trusted: TrustedPairs,
+    encode: Callable[[TokenTable], Vectors],
+) -> Callable[[], None]:
+    """Let the objective weigh pairs by agreement; returns what takes the trusted pairs' gradient anew."""
+    agreement = GradientAgreement(objective.parts[recipe.base], dimension, recipe.gradient_agreement)
+    objective.agreement = agreement
+
+    def refresh() -> None:
+        agreement.refresh(trusted.batch(encode, agreement.trusted.device))
+
+    return refresh
 
 
 def widest_batch(run: Run, rows: TrainingRows) -> BatchSize:
     """The most that one step of a run may look at."""
     listings = min(run.recipe.batch_size, len(rows.rows_of))
     items = min(listings * (1 + run.recipe.hard_negatives), len(run.pairs.item_texts))
-    return BatchSize(listings, items, rows.longest_text())
+    return BatchSize(listings, items + run.recipe.distilled_per_step, rows.longest_text())
 
 
 def run_fingerprint(job: TrainingJob, recipe: Recipe, pairs: PairSet, start: Path) -> str:

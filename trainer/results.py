@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from sentence_transformers import SentenceTransformer
 
@@ -13,6 +14,8 @@ from engine.contracts.training import (
     ENCODER_FILES,
     INPUT_FILES,
     RESULT_FOLDERS,
+    AveragedEncoder,
+    EncoderInfo,
     TrainingEvent,
     TrainingExported,
     TrainingFinished,
@@ -21,31 +24,58 @@ from engine.contracts.training import (
     TrainingResult,
 )
 from trainer import checkpoints
+from trainer.artefact_coverage import Coverage, artefact_coverage
+from trainer.validation import Validation
 
 RESULT = "result.json"
 
 
-def write_encoder(model: SentenceTransformer, job_folder: Path) -> dict[str, float]:
+class Exported(NamedTuple):
+    """How near the exported files are to the torch module, and what each would automate, by variant."""
+
+    parity: dict[str, float]
+    coverage: Coverage
+
+
+def write_encoder(
+    model: SentenceTransformer,
+    folder: Path,
+    validation: Validation | None = None,
+    *,
+    between: Callable[[], None] | None = None,
+) -> Exported:
     """Write ``encoder/`` and export it to ``artefact/``; each appears whole or not at all.
 
-    Returns:
-        Parity of the exported variants with the torch module.
+    Args:
+        model: the encoder.
+        folder: of the run, or another for an encoder beside the run's own.
+        validation: what the exported files are measured on, beside the cosine.
+        between: called before every pass of that; may raise to stop.
     """
     from trainer.export import export_encoder  # imports the ONNX exporter, which a cancelled run never needs
 
-    aside = job_folder / "writing-encoder"
+    aside = folder / "writing-encoder"
     shutil.rmtree(aside, ignore_errors=True)
     model.save_pretrained(str(aside), create_model_card=False)
-    checkpoints.replace_folder(aside, job_folder / "encoder")
-    aside = job_folder / "writing-artefact"
+    checkpoints.replace_folder(aside, folder / "encoder")
+    aside = folder / "writing-artefact"
     shutil.rmtree(aside, ignore_errors=True)
-    parity = export_encoder(job_folder / "encoder", aside)
-    checkpoints.replace_folder(aside, job_folder / "artefact")
-    return parity
+    parity = export_encoder(folder / "encoder", aside)
+    coverage = artefact_coverage(aside, validation, between=between) if validation else {}
+    info = aside / "encoder.json"
+    noted = EncoderInfo.model_validate_json(info.read_bytes()).model_copy(update={"coverage": coverage})
+    info.write_text(noted.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    checkpoints.replace_folder(aside, folder / "artefact")
+    return Exported(parity, coverage)
 
 
 def write_result(
-    job_folder: Path, job: TrainingJob, fingerprint: str, parity: dict[str, float], finished: TrainingFinished
+    job_folder: Path,
+    job: TrainingJob,
+    fingerprint: str,
+    exported: Exported,
+    finished: TrainingFinished,
+    averaged: AveragedEncoder | None = None,
 ) -> None:
     """Note that the run is done, of what, and with which files.
 
@@ -55,9 +85,11 @@ def write_result(
     inputs = [*(job_folder / name for name in INPUT_FILES), *start_weights(job_folder)]
     result = TrainingResult(
         fingerprint=fingerprint,
-        parity=parity,
+        parity=exported.parity,
+        coverage=exported.coverage,
         finished=finished,
         job=job,
+        averaged=averaged,
         files=_hashes(job_folder, results),
         inputs=_hashes(job_folder, inputs),
     )
@@ -84,7 +116,7 @@ def already_done(job_folder: Path, fingerprint: str, emit: Callable[[TrainingEve
     if result.fingerprint != fingerprint or not whole:
         return False
     emit(TrainingNotice(message="This run is done already; nothing was trained again."))
-    emit(TrainingExported(parity=result.parity))
+    emit(TrainingExported(parity=result.parity, coverage=result.coverage))
     emit(result.finished)
     return True
 

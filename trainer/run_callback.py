@@ -12,7 +12,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from engine.contracts.training import TrainingCheckpoint, TrainingEvaluated, TrainingEvent, TrainingProgress
 from engine.errors import InputError
-from trainer.config import Recipe
+from trainer.config import DEFAULT_AGREEMENT_STEPS, Recipe
 
 Emit = Callable[[TrainingEvent], None]
 
@@ -37,6 +37,7 @@ class RunCallback(TrainerCallback):
         cancelled: asked after every step.
         validate: metrics of the model as it is now; None without validation listings.
         steps_per_epoch: of the run.
+        refresh: called before the first step and then every ``agreement_steps``.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class RunCallback(TrainerCallback):
         cancelled: Callable[[], bool],
         validate: Callable[[SentenceTransformer], dict[str, float]] | None,
         steps_per_epoch: int,
+        refresh: Callable[[], None] | None = None,
     ) -> None:
         self._recipe = recipe
         self._emit = emit
         self._cancelled = cancelled
         self._validate = validate
         self._steps_per_epoch = steps_per_epoch
+        self._refresh = refresh
         self._clock = self._began = 0.0
         self._clock_step = self._began_step = 0
         self.trainer: RunningTrainer | None = None
@@ -69,6 +72,15 @@ class RunCallback(TrainerCallback):
             self._evaluate(0, cast(SentenceTransformer, kwargs["model"]))
         self._clock, self._clock_step = time.monotonic(), state.global_step
         self._began, self._began_step = self._clock, self._clock_step
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """Look at the trusted pairs again when it is time to."""
+        every = self._recipe.agreement_steps or DEFAULT_AGREEMENT_STEPS
+        # From the step alone, so that a resumed run looks at the same steps.
+        if self._refresh is not None and state.global_step % every == 0:
+            self._refresh()
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from engine.contracts.selective import area_under_risk_coverage, coverage_at
-from trainer.embedding import TokenTable, encode
+from trainer.embedding import TokenTable, Vectors, encode
 from trainer.pairs import PairSet
 
 PRECISIONS = (0.90, 0.95, 0.98)
@@ -55,9 +55,16 @@ class Validation:
         half: torch.dtype | None = None,
         between: Callable[[], None] | None = None,
     ) -> dict[str, float]:
-        """``C@90``, ``C@95``, ``C@98``, ``aurc``, ``best_right`` (shares) and ``listings`` (a count)."""
-        items = encode(model, self._item_tokens, half=half, between=between)
-        listings = encode(model, self._listing_tokens, half=half, between=between)
+        """:meth:`measure` of the torch module."""
+        return self.measure(lambda tokens: encode(model, tokens, half=half, between=between))
+
+    def measure(self, encoder: Callable[[TokenTable], Vectors]) -> dict[str, float]:
+        """``C@90``, ``C@95``, ``C@98``, ``aurc``, ``best_right`` (shares) and ``listings`` (a count).
+
+        Args:
+            encoder: a table of n texts to unit vectors [n, d].
+        """
+        items, listings = encoder(self._item_tokens), encoder(self._listing_tokens)
         confidence, best = best_items(listings, items)
         found = self._items[best]
         right = np.array([item in known for item, known in zip(found.tolist(), self._right, strict=True)])

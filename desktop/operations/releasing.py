@@ -60,11 +60,15 @@ def compare(
     done: Callable[[Comparison], None],
     failed: Callable[[Exception], None] | None = None,
 ) -> Job[Comparison]:
-    """Measure a release against the champion, with every listing whose automated answer would change."""
+    """Measure a release against the champion, with every listing whose automated answer would change.
+
+    Where the gate holds back what a training run made, its average with the start is tried as well; the
+    comparison is of that one where it may be promoted.
+    """
     workspace = session.workspace
     return run_job(
         session,
-        events=lambda: workspace.evaluate(release_id),
+        events=lambda: workspace.challenge(release_id),
         title=f"Comparing {release_id} with the champion",
         initiator=initiator,
         done=done,

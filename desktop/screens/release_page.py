@@ -261,14 +261,31 @@ class ReleasePage(QWidget):
         if release is None or self.job_panel.busy:
             return
         self.banner.say("")
-        job = releasing.compare(self._session, release_id=release.id, initiator=None, done=self._on_compared)
+        job = releasing.compare(
+            self._session,
+            release_id=release.id,
+            initiator=None,
+            done=lambda comparison: self._on_compared(release.id, comparison),
+        )
         self.job_panel.watch(job)
         job.ended.connect(self._show_buttons)
         self._show_buttons()
 
-    def _on_compared(self, comparison: Comparison) -> None:
-        self._comparisons[comparison.challenger.release_id] = comparison
+    def _on_compared(self, asked: str, comparison: Comparison) -> None:
+        compared = comparison.challenger.release_id
+        self._comparisons[compared] = comparison
+        if compared != asked:
+            self.banner.say(
+                f"The gate holds {asked} back. {compared}, the same averaged with the encoder it started "
+                "from, may be promoted.",
+                "good",
+            )
+            releasing.shelf(self._session, done=lambda shelf: self._show_tried(shelf, compared))
         self._show_release()
+
+    def _show_tried(self, shelf: Shelf, release_id: str) -> None:
+        self.show_shelf(shelf)
+        self.select(release_id)
 
     def promote(self) -> None:
         """Make the release in front the champion."""
@@ -308,7 +325,10 @@ class ReleasePage(QWidget):
 
 def about_words(release: ReleaseSummary) -> str:
     """A release's particulars on one line."""
-    facts = [origin(release.origin), f"made {when(release.created_at)}"]
+    made_by = origin(release.origin)
+    if release.trained_share is not None:
+        made_by += f", {percent(release.trained_share)} trained"
+    facts = [made_by, f"made {when(release.created_at)}"]
     if release.run_id:
         facts.append(f"run {release.run_id}")
     if release.parent:

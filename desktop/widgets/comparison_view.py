@@ -49,7 +49,8 @@ class ComparisonView(QWidget):
         self._figures_card.add(
             words(
                 "Coverage at a precision is the most that held-out decisions allow, with the threshold "
-                "picked afterwards. Of the risk-coverage area, less is better.",
+                "picked afterwards; of the newest and the earlier feeds it is that at the required "
+                "precision. Of the risk-coverage area, less is better.",
                 "caption",
                 wrap=True,
             )
@@ -157,6 +158,9 @@ def comparison_figures(comparison: Comparison) -> list[Figure]:
     for level in sorted(set(one.similarity_coverage_at) & set(other.similarity_coverage_at)):
         name = f"Similarity alone, {level}{THIN}%"
         lines.append(_share(name, one.similarity_coverage_at[level], other.similarity_coverage_at[level]))
+    for place, part in enumerate(comparison.feeds):
+        name = f"Newest feed, {part.feeds[0]}" if place == 0 else "Earlier feeds"
+        lines.append(_share(f"{name} ({counted(part.labels, 'label')})", part.champion, part.challenger))
     lines.append(_area("Risk-coverage area", one, other))
     return lines
 

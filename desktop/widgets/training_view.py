@@ -219,7 +219,11 @@ def event_words(event: TrainingEvent) -> str:
             return event.message
         case TrainingExported():
             parity = ", ".join(f"{name} {value:.4f}" for name, value in event.parity.items())
-            return f"Encoder exported; least cosine to the trained one: {parity}."
+            words = f"Encoder exported; least cosine to the trained one: {parity}."
+            automated = ", ".join(
+                f"{name} {percent(levels['C@95'], 1)}" for name, levels in event.coverage.items()
+            )
+            return f"{words} Validation coverage at 95 %: {automated}." if automated else words
         case TrainingFinished():
             return f"Finished after {counted(event.step, 'step')} in {duration(event.seconds)}."
         case TrainingCancelled():

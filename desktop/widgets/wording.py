@@ -19,6 +19,7 @@ _RUN_STATES = {
 _ORIGINS = {
     "base": "untrained encoder",
     "training": "from a training run",
+    "averaged": "from a training run, averaged with its start",
     "refit": "matcher fitted again",
 }
 _FIELDS = {

@@ -16,13 +16,11 @@ from pydantic import ValidationError
 from tokenizers import Tokenizer
 
 from engine.backends.devices import CPU, CUDA, Device, choose_device, usable_cores
-from engine.contracts.training import EncoderInfo
+from engine.contracts.training import VARIANT_FILES, EncoderInfo
 from engine.errors import ArtefactDamagedError, EnvironmentError_, InputError
 
 Vectors = npt.NDArray[np.float32]
 
-#: Which ONNX file of an encoder folder a variant is.
-VARIANT_FILES = {"fp32": "encoder.onnx", "int8": "encoder.int8.onnx", "fp16": "encoder.fp16.onnx"}
 _BEST_VARIANT = {"cpu": "int8", "cuda": "fp16"}
 #: Tokens of one batch, padding included. On a CPU this many for each thread keep a layer's activations in
 #: the caches (twice as many are slower); a card wants far more work at once.
@@ -88,7 +86,7 @@ class OnnxEncoder:
             ArtefactDamagedError: a file is missing or is not the one that was written.
             EnvironmentError_: onnxruntime cannot run the file.
         """
-        info = _read_info(folder)
+        info = read_info(folder)
         chosen = choose_device() if device is None else Device("cpu", (CPU,), "asked for")
         used = variant or _BEST_VARIANT[chosen.name]
         if used not in VARIANT_FILES:
@@ -165,7 +163,13 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _read_info(folder: Path) -> EncoderInfo:
+def read_info(folder: Path) -> EncoderInfo:
+    """``encoder.json`` of an encoder folder.
+
+    Raises:
+        InputError: there is none.
+        ArtefactDamagedError: it cannot be read.
+    """
     path = folder / "encoder.json"
     try:
         return EncoderInfo.model_validate_json(path.read_bytes())

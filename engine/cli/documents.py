@@ -214,6 +214,7 @@ def release_document(release: ReleaseSummary) -> Document:
         "parent": release.parent,
         "training_run": release.run_id,
         "origin": release.origin,
+        "trained_share": release.trained_share,
         "champion": release.is_champion,
         "matcher": release.matcher,
         "decisions": release.decisions,
@@ -234,6 +235,7 @@ def _evaluation(evaluation: ReleaseEvaluation) -> Document:
         "best_right": evaluation.best_right,
         "certified_coverage": evaluation.certified_coverage,
         "automation_rate": evaluation.automation_rate,
+        "encoder_coverage": {name: dict(levels) for name, levels in evaluation.encoder_coverage.items()},
     }
 
 
@@ -257,6 +259,7 @@ def comparison_document(comparison: Comparison) -> Document:
         "gate": gate_document(comparison.gate),
         "flips": [_flip(flip) for flip in comparison.flips],
         "flips_total": comparison.flips_total,
+        "feeds": [{**asdict(part), "feeds": list(part.feeds)} for part in comparison.feeds],
     }
 
 

@@ -128,9 +128,10 @@ def train(
         release = terminal.follow(ws.build_challenger(run.id))
         compare = f"`alcove evaluate {workspace} --release {release.id}` compares it"
         call.kept = f"challenger {release.id} is kept; {compare}"
-        comparison = terminal.follow(ws.evaluate(release.id))
+        comparison = terminal.follow(ws.challenge(release.id))
         run = _run(ws, run.id)
-        release = next((known for known in ws.releases() if known.id == release.id), release)
+        tried = comparison.challenger.release_id
+        release = next((known for known in ws.releases() if known.id == tried), release)
     document = documents.training_document(run, release, comparison)
     verdict = "may be" if comparison.gate.passed else "should not be"
     closing = f"Challenger {release.id} {verdict} promoted: alcove promote {workspace} {release.id}"

@@ -117,9 +117,15 @@ class Terminal:
                 self._say(bars, f"training on {device} in {precision}, {pairs:,} pairs{resumed}")
             case TrainingProgress(step=step, total_steps=total, loss=loss):
                 _draw(bars, tasks, "training", step, total, f"loss {loss:.4f}")
-            case TrainingExported(parity=parity):
+            case TrainingExported(parity=parity, coverage=coverage):
                 least = ", ".join(f"{name} {value:.4f}" for name, value in parity.items())
                 self._say(bars, f"encoder exported; least cosine to the trained one: {least}")
+                automated = ", ".join(
+                    f"{name} {percent(levels['C@90'])} and {percent(levels['C@95'])}"
+                    for name, levels in coverage.items()
+                )
+                if automated:
+                    self._say(bars, f"validation pairs automated at 90 % and 95 % precision: {automated}")
             case _:
                 pass
 

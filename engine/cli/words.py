@@ -73,13 +73,20 @@ def gate_words(gate: Gate | None) -> str:
     return f"{'passed' if gate.passed else 'refused'}: {'; '.join(gate.reasons) or 'no objection'}"
 
 
+def origin_words(release: ReleaseSummary) -> str:
+    """What a release was made by; of an averaged encoder, how much of it is trained."""
+    if release.trained_share is None:
+        return release.origin
+    return f"{release.origin}, encoder {percent(release.trained_share)} trained and the rest its start"
+
+
 def release_table(release: ReleaseSummary) -> Table:
     """One release as names and values."""
     return facts(
         f"Release {release.id}",
         {
             "champion": "yes" if release.is_champion else "no",
-            "origin": release.origin,
+            "origin": origin_words(release),
             "matcher": release.matcher,
             "decisions": f"{release.decisions:,}",
             **certificate_facts(release.certificate, release.none_certificate),
@@ -89,6 +96,16 @@ def release_table(release: ReleaseSummary) -> Table:
 
 def _oracle(evaluation: ReleaseEvaluation, precision: int) -> str:
     return percent(evaluation.coverage_at.get(precision))
+
+
+def _levels(evaluation: ReleaseEvaluation) -> list[str]:
+    return list(evaluation.encoder_coverage.get("fp32", {}))
+
+
+def _by_file(evaluation: ReleaseEvaluation, level: str) -> str:
+    """What each file of an encoder would automate on the validation pairs of its training run."""
+    shares = [evaluation.encoder_coverage.get(name, {}).get(level) for name in ("fp32", "int8", "fp16")]
+    return " / ".join(percent(share) for share in shares) if any(s is not None for s in shares) else "–"
 
 
 def comparison_tables(comparison: Comparison) -> list[Table | str]:
@@ -113,6 +130,18 @@ def comparison_tables(comparison: Comparison) -> list[Table | str]:
         ("AURC", f"{champion.aurc:.4f}", f"{challenger.aurc:.4f}"),
         ("held-out labels", f"{champion.labels:,}", f"{challenger.labels:,}"),
     ]
+    rows += [
+        (
+            f"coverage of {'the newest feed' if place == 0 else 'the earlier feeds'}, "
+            f"{', '.join(part.feeds)} ({part.labels:,} held-out labels)",
+            percent(part.champion),
+            percent(part.challenger),
+        )
+        for place, part in enumerate(comparison.feeds)
+    ]
+    for level in sorted({*_levels(champion), *_levels(challenger)}):
+        line = f"encoder on its validation pairs, {level}: fp32 / int8 / fp16"
+        rows.append((line, _by_file(champion, level), _by_file(challenger, level)))
     names = (f"champion {champion.release_id}", f"challenger {challenger.release_id}")
     parts: list[Table | str] = [table("", ("", *names), rows, right=names)]
     if champion.release_id == challenger.release_id:

@@ -68,6 +68,7 @@ from engine.contracts.records import (
 )
 from engine.contracts.releases import (
     Comparison,
+    FeedCoverage,
     Flip,
     Gate,
     MatcherGraphs,
@@ -122,6 +123,7 @@ __all__ = [
     "DriftState",
     "Estimate",
     "FeedAudit",
+    "FeedCoverage",
     "FeedDrift",
     "FeedSummary",
     "Finished",

@@ -42,6 +42,8 @@ class ReleaseManifest(BaseModel):
 
     ``zone_floor`` is the least confidence of the zone most random draws are made in, ``zone_of`` whether
     that of the best candidate is meant or that of the answer (see :mod:`engine.contracts.together`).
+    ``trained_share`` is the share of trained weights in an encoder that the run averaged with its start,
+    tried after the gate had refused the trained one (origin ``averaged``); None where it did not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +53,7 @@ class ReleaseManifest(BaseModel):
     created_at: str
     parent: str | None = None
     run_id: str | None = None
-    origin: Literal["base", "training", "refit", "reindex"] = "base"
+    origin: Literal["base", "training", "averaged", "refit", "reindex"] = "base"
     encoder_sha256: str
     encoder_variant: str
     dimension: int
@@ -63,6 +65,7 @@ class ReleaseManifest(BaseModel):
     aliases: int = 0
     zone_floor: float | None = None
     zone_of: Literal["match", "both"] = "match"
+    trained_share: float | None = None
     files: dict[str, str] = Field(default_factory=dict)
 
 
@@ -84,6 +87,7 @@ class ReleaseSummary:
     """A release as a list shows it.
 
     ``certificate`` is for matches, or for both kinds of answers; then ``none_certificate`` is None.
+    ``trained_share`` as in :class:`ReleaseManifest`.
     """
 
     id: str
@@ -97,6 +101,12 @@ class ReleaseSummary:
     certificate: Certificate | None
     none_certificate: Certificate | None
     gate: Gate | None = None
+    trained_share: float | None = None
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether a training run made it, and not a refit of another release."""
+        return self.origin in ("training", "averaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +141,9 @@ class ReleaseEvaluation:
     """A release measured through the production path on held-out decisions and on the open feed.
 
     ``coverage_at`` maps precision in percent to oracle coverage on the held-out decisions,
-    ``similarity_coverage_at`` the same by similarity alone.
+    ``similarity_coverage_at`` the same by similarity alone. ``encoder_coverage`` is what the trainer
+    measured of each file of the encoder (``fp32``, ``int8``, ``fp16``) on the run's own validation pairs;
+    runs validate on different pairs, so it compares files of one encoder, not releases.
     """
 
     release_id: str
@@ -143,14 +155,30 @@ class ReleaseEvaluation:
     best_right: float
     certified_coverage: float
     automation_rate: float
+    encoder_coverage: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedCoverage:
+    """Shares of the held-out listings of some feeds that each release covers at the required precision."""
+
+    feeds: tuple[str, ...]
+    labels: int
+    champion: float
+    challenger: float
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Challenger against champion: both evaluations, the gate, every flip."""
+    """Challenger against champion: both evaluations, the gate, every flip.
+
+    ``feeds`` holds the newest feed, then all earlier ones together; nothing where held-out decisions are of
+    one feed.
+    """
 
     champion: ReleaseEvaluation
     challenger: ReleaseEvaluation
     gate: Gate
     flips: tuple[Flip, ...] = field(default=())
     flips_total: int = 0
+    feeds: tuple[FeedCoverage, ...] = ()

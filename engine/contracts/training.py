@@ -12,6 +12,7 @@ A training run is a folder::
     checkpoints/    to resume from
     encoder/        the trained sentence-transformers folder
     artefact/       the encoder to ship: see ENCODER_FILES
+    averaged/       the same two of the trained encoder averaged with the start, where the recipe has it
     result.json     TrainingResult, written last
 
 The folder is all the trainer needs: it can be carried to another machine and back.
@@ -39,12 +40,18 @@ ENCODER_FILES = (
     "encoder.json",
 )
 
+#: Which ONNX file of an encoder folder a variant is.
+VARIANT_FILES = {"fp32": "encoder.onnx", "int8": "encoder.int8.onnx", "fp16": "encoder.fp16.onnx"}
+
 #: What a run is made of, beside its job and ``start/``.
 INPUT_FILES = ("pairs.parquet", "items.parquet")
 #: How each confirmed pair fared: ``listing_id``, ``item_id``, ``margin`` (mean over the run), ``times``.
 DYNAMICS = "dynamics.parquet"
 #: The folders a finished run leaves.
-RESULT_FOLDERS = ("encoder", "artefact")
+RESULT_FOLDERS = ("encoder", "artefact", "averaged")
+#: The one of them that a run may lack: an encoder nearer to the start, tried where the gate refuses the
+#: trained one.
+AVERAGED = "averaged"
 #: Number format of the trainer's matrix products.
 NumberFormat = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -54,7 +61,11 @@ class _Message(BaseModel):
 
 
 class EncoderInfo(_Message):
-    """``encoder.json``: how to feed the encoder and what it was made from."""
+    """``encoder.json``: how to feed the encoder and what it was made from.
+
+    ``coverage`` is what each variant would automate of the validation listings of the training run that
+    made it, on similarity alone (``C@90`` and so on, shares); empty for an encoder that no run made.
+    """
 
     dimension: int
     max_tokens: int
@@ -62,13 +73,15 @@ class EncoderInfo(_Message):
     source: str
     source_sha256: str
     parity: dict[str, float] = Field(default_factory=dict)
+    coverage: dict[str, dict[str, float]] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
 
 
 class TrainingJob(_Message):
     """``job.json``. ``start_release`` is the release whose encoder the run starts from.
 
-    ``precision`` is the number format of matrix products; ``auto`` takes what suits the device.
+    ``precision`` is the number format of matrix products; ``auto`` takes what suits the device. ``mined``
+    says what is known of the mined negatives, for recipes that use them.
     """
 
     format: Literal[1] = 1
@@ -80,6 +93,7 @@ class TrainingJob(_Message):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: NumberFormat = "auto"
     threads: int | None = None
+    mined: str = ""
 
 
 class TrainingStarted(_Message):
@@ -136,10 +150,14 @@ class TrainingNotice(_Message):
 
 
 class TrainingExported(_Message):
-    """The encoder folder is written; ``parity`` is the least cosine to the torch module per variant."""
+    """The encoder folder is written; ``parity`` is the least cosine to the torch module per variant.
+
+    ``coverage`` as in :class:`EncoderInfo`.
+    """
 
     event: Literal["exported"] = "exported"
     parity: dict[str, float]
+    coverage: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 
 class TrainingFinished(_Message):
@@ -166,6 +184,17 @@ class TrainingFailed(_Message):
     message: str
 
 
+class AveragedEncoder(_Message):
+    """What lies in ``averaged/``: ``share`` trained weights, chosen on validation, the rest the start's.
+
+    ``metrics`` are its own in validation, as in :class:`TrainingEvaluated`.
+    """
+
+    share: float = Field(gt=0, lt=1)
+    metrics: dict[str, float]
+    parity: dict[str, float] = Field(default_factory=dict)
+
+
 class TrainingResult(_Message):
     """``result.json``: the run is done, this came out of it, and of this it was made.
 
@@ -177,6 +206,8 @@ class TrainingResult(_Message):
     parity: dict[str, float]
     finished: TrainingFinished
     job: TrainingJob | None = None
+    averaged: AveragedEncoder | None = None
+    coverage: dict[str, dict[str, float]] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
     inputs: dict[str, str] = Field(default_factory=dict)
 

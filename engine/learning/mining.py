@@ -11,6 +11,7 @@ resembles the confirmed one most of all.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,37 @@ def unread(decision: Decision) -> tuple[int, ...]:
 def read(shown: Sequence[int], named: Collection[int]) -> int:
     """How many of the candidates shown a reviewer has read: to the last one named; 0 if none of them is."""
     return max((at for at, item in enumerate(shown, start=1) if item in named), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class MinedCounts:
+    """What became of the candidates below confirmed items, by listing text and item.
+
+    ``confirmed`` and ``turned_down`` are those that another decision judged, right or wrong; of the
+    ``unjudged`` the duplicate guard left ``guarded`` out.
+    """
+
+    confirmed: int
+    turned_down: int
+    unjudged: int
+    guarded: int
+
+    def in_words(self) -> str:
+        """What can be known of false negatives, on one line; "" where there was nothing to mine."""
+        if not self.confirmed + self.turned_down + self.unjudged:
+            return ""
+        judged = self.confirmed + self.turned_down
+        known = (
+            f"of {judged:,} unread candidates that another decision judged, {self.confirmed:,} are right "
+            f"({self.confirmed / judged:.1%}), which is all that is known of the false-negative rate"
+            if judged
+            else "no other decision judged an unread candidate: the false-negative rate is not known"
+        )
+        share = f" ({self.guarded / self.unjudged:.1%})" if self.unjudged else ""
+        return (
+            f"Mined negatives: {known}; of {self.unjudged:,} that nobody judged, the duplicate guard leaves "
+            f"out {self.guarded:,}{share} and {self.unjudged - self.guarded:,} may be trained on."
+        )
 
 
 def duplicate_guard(

@@ -19,7 +19,7 @@ from engine.contracts import Decision, Record, Stream, Verdict
 from engine.contracts.training import ITEM_COLUMNS, PAIR_COLUMNS, TrainingJob
 from engine.errors import DiskFullError, EnvironmentError_, InputError
 from engine.learning.families import family_of, role_of
-from engine.learning.mining import duplicate_guard, read, unread
+from engine.learning.mining import MinedCounts, duplicate_guard, read, unread
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,6 +88,7 @@ def build_pairs(
     shown_negatives: int = 4,
     seed: int,
     catalogue_sample: int = CATALOGUE_SAMPLE,
+    mined_counts: Callable[[MinedCounts], None] | None = None,
 ) -> TrainingTables:
     """The tables of a training run from the decisions in force.
 
@@ -102,6 +103,7 @@ def build_pairs(
         shown_negatives: as in :func:`pairs_of`.
         seed: of the roles and of the sample of the catalogue.
         catalogue_sample: items to add to those that decisions showed.
+        mined_counts: told what is known of the mined negatives.
 
     Returns:
         ``pairs`` ordered by decision, mined ones last, ``items`` by number; both possibly empty.
@@ -122,8 +124,10 @@ def build_pairs(
                 kept[key] = pair
     named = {pair.item_id for pair in kept.values()} | {i for d in decisions for i in d.shown}
     items = _texts(uow.items.get_many, named | _sampled(uow, seed, catalogue_sample), text_of)
-    for key, pair in _mined(decisions, texts, items, kept, seed):
-        kept[key] = pair
+    mined, counts = _mined(decisions, texts, items, kept, seed)
+    if mined_counts is not None:
+        mined_counts(counts)
+    kept.update(mined)
     rows = list(kept.values())
     pairs = pa.table(
         [
@@ -150,10 +154,11 @@ def _mined(
     items: Mapping[int, str],
     kept: Mapping[tuple[str, int], _Pair],
     seed: int,
-) -> list[tuple[tuple[str, int], _Pair]]:
+) -> tuple[list[tuple[tuple[str, int], _Pair]], MinedCounts]:
     """Mined negatives of confirmed listings, by text and item, as far as the duplicate guard keeps them."""
     found: dict[tuple[str, int], _Pair] = {}
     confirmed: list[int] = []
+    judged: dict[tuple[str, int], bool] = {}
     for decision in decisions:
         text = texts[decision.listing_id]
         known = kept.get((text, decision.item_id or 0))
@@ -162,11 +167,15 @@ def _mined(
         role = role_of(known.family, seed)
         for item in unread(decision):
             key = (text, item)
+            if key in kept:
+                judged[key] = kept[key].verdict == MATCH
             if key not in kept and key not in found and role_of(int(family_of([item])[0]), seed) == role:
                 found[key] = _Pair(decision.listing_id, item, MINED, known.family)
                 confirmed.append(known.item_id)
     guarded = duplicate_guard([text for text, _ in found], confirmed, [item for _, item in found], items)
-    return [entry for entry, keeps in zip(found.items(), guarded, strict=True) if keeps]
+    right = sum(judged.values())
+    counts = MinedCounts(right, len(judged) - right, len(found), int((~guarded).sum()))
+    return [entry for entry, keeps in zip(found.items(), guarded, strict=True) if keeps], counts
 
 
 def write_job(folder: Path, job: TrainingJob, pairs: pa.Table, items: pa.Table, start_folder: Path) -> None:

@@ -17,6 +17,7 @@ from typing import IO, Protocol
 from pydantic import ValidationError
 
 from engine.contracts.training import (
+    AVERAGED,
     DYNAMICS,
     ENCODER_FILES,
     INPUT_FILES,
@@ -148,7 +149,8 @@ class CarriedResult:
                 _remove(run_folder / RESULT)
                 for name in RESULT_FOLDERS:
                     _remove(run_folder / name)
-                    (aside / name).rename(run_folder / name)
+                    if (aside / name).exists():
+                        (aside / name).rename(run_folder / name)
                 for name in (
                     EVENTS,
                     DYNAMICS,
@@ -195,6 +197,8 @@ class CarriedResult:
     def _refuse_missing_files(self) -> None:
         named = {_safe(name, self.source) for name in self.result.files}
         wanted = {*(f"artefact/{name}" for name in ENCODER_FILES), "encoder/modules.json"}
+        if self.result.averaged is not None:
+            wanted |= {f"{AVERAGED}/{name}" for name in wanted}
         missing = sorted((wanted - named) | (named - self.files.sizes.keys()))
         if missing:
             raise InputError(f"the run in {self.source} is not whole: {missing[0]} is missing")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.contracts import Comparison, Decision, Progress, Promise, Route
+from engine.contracts import Comparison, Decision, FeedCoverage, Progress, Promise, Route
 from engine.contracts.together import answer_confidence, answer_right
 from engine.learning.evaluate import (
     NOT_AUTOMATED,
@@ -18,6 +19,7 @@ from engine.learning.evaluate import (
     confirmed,
     held_out,
 )
+from engine.learning.feed_coverage import feed_coverages
 from engine.learning.promote import Answered
 from engine.pipeline.match_listings import all_placements
 from engine.pipeline.release_shelf import ReleaseShelf
@@ -111,8 +113,9 @@ def compare_releases(
         measured.append((yield from measure(store, shelf, release, settings)))
         listing_ids = yield from _listing_ids(shelf, release)
     segments = _segments(store, listing_ids)
+    feeds = _feed_coverages(store, measured[0], measured[1], settings.precision)
     with store.reading() as uow:
-        return compare(
+        comparison = compare(
             uow,
             champion=measured[0],
             challenger=measured[1],
@@ -123,6 +126,29 @@ def compare_releases(
             max_contradiction_share=settings.max_contradiction_share,
             together=Promise(settings.promise) is Promise.TOGETHER,
         )
+    return replace(comparison, feeds=feeds)
+
+
+def _feed_coverages(
+    store: Store, champion: MeasuredRelease, challenger: MeasuredRelease, precision: float
+) -> tuple[FeedCoverage, ...]:
+    """Both releases on the held-out listings of the newest feed, and of the earlier ones."""
+    ids = champion.labels.listing_ids.tolist()
+    with store.reading() as uow:
+        names = uow.feeds.names()
+        feed_of: dict[int, int] = {}
+        for start in range(0, len(ids), 500):
+            found = uow.listings.get_many(ids[start : start + 500])
+            feed_of |= {number: listing.feed_id for number, listing in found.items()}
+    order = {feed: place for place, feed in enumerate(sorted(names))}
+    return feed_coverages(
+        [names[feed] for feed in sorted(names)],
+        [order[feed_of[i]] for i in ids],
+        champion.answered,
+        challenger.answered,
+        precision,
+        champion.labels.inclusion,
+    )
 
 
 def _listing_ids(shelf: ReleaseShelf, release: LoadedRelease) -> Generator[Progress, None, np.ndarray]:

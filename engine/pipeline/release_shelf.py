@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from engine.automation.listing_evidence import HEAD_NAMES
-from engine.backends.onnx_encoder import OnnxEncoder
+from engine.backends.onnx_encoder import OnnxEncoder, read_info
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import Certificate, Progress, ReleaseManifest
 from engine.errors import StaleChangeError
@@ -37,7 +37,7 @@ from engine.store import Store
 #: Search sides kept in memory: the champion's and the challenger's.
 _KEPT_IN_MEMORY = 2
 
-Origin = Literal["base", "training", "refit", "reindex"]
+Origin = Literal["base", "training", "averaged", "refit", "reindex"]
 
 
 class ReleaseShelf:
@@ -56,6 +56,10 @@ class ReleaseShelf:
     def manifest(self, release_id: str) -> ReleaseManifest:
         """A release's manifest."""
         return files.read_manifest(self.folder_of(release_id))
+
+    def encoder_coverage(self, release_id: str) -> dict[str, dict[str, float]]:
+        """What the trainer measured of each file of a release's encoder; empty where no run made it."""
+        return read_info(self.folder_of(release_id) / files.ENCODER_FOLDER).coverage
 
     def encoder(self, folder: Path) -> OnnxEncoder:
         """An encoder folder, loaded and verified once."""
@@ -153,6 +157,7 @@ class ReleaseShelf:
         origin: Origin,
         parent: str | None,
         run_id: str | None,
+        trained_share: float | None = None,
     ) -> tuple[ReleaseManifest, Certificate | None, Certificate | None]:
         """Write a release folder and record it; it is not the champion yet.
 
@@ -202,6 +207,7 @@ class ReleaseShelf:
                     aliases=len(refit.alias_item_ids) if refit else 0,
                     zone_floor=refit.zone_floor if refit else None,
                     zone_of=refit.zone_of if refit else "match",
+                    trained_share=trained_share,
                 ),
                 known,
             )

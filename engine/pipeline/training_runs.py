@@ -10,9 +10,10 @@ import numpy.typing as npt
 import polars as pl
 
 from engine.contracts import RunState, TrainingRun
-from engine.contracts.training import ENCODER_FILES, NumberFormat, TrainingJob
+from engine.contracts.training import AVERAGED, ENCODER_FILES, NumberFormat, TrainingJob, TrainingResult
 from engine.errors import InputError, TrainingFailedError
 from engine.learning.families import TRAIN
+from engine.learning.mining import MinedCounts
 from engine.learning.pairs import build_pairs, write_job
 from engine.pipeline.release_files import read_trained_on
 from engine.pipeline.search_side import TextRecipe
@@ -59,7 +60,10 @@ def write_run(
     """
     with store.reading() as uow:
         # Families are held out by the workspace's seed: those of one run stay held out in all others.
-        pairs, items = build_pairs(uow, text_of=TextRecipe.of(settings).text, seed=settings.seed)
+        counts: list[MinedCounts] = []
+        pairs, items = build_pairs(
+            uow, text_of=TextRecipe.of(settings).text, seed=settings.seed, mined_counts=counts.append
+        )
     confirmed = sum(verdict == "match" for verdict in pairs.column("verdict").to_pylist())
     if confirmed < LEAST_PAIRS:
         raise InputError(
@@ -75,6 +79,7 @@ def write_run(
         seed=seed,
         device=device,
         precision=precision,
+        mined=counts[0].in_words(),
     )
     set_aside(folder)
     write_job(folder, job, pairs, items, start)
@@ -90,18 +95,31 @@ def write_run(
     )
 
 
-def trained_model_folder(workspace: Path, run_id: str) -> Path:
+def trained_model_folder(workspace: Path, run_id: str, *, averaged: bool = False) -> Path:
     """The sentence-transformers folder a run left, to train on from there."""
-    return workspace / RUNS / run_id / "encoder"
+    folder = workspace / RUNS / run_id
+    return (folder / AVERAGED if averaged else folder) / "encoder"
 
 
-def artefact_folder(run_folder: Path) -> Path:
-    """The encoder a finished run ships.
+def averaged_share(run_folder: Path) -> float | None:
+    """The share of trained weights in the averaged encoder that a finished run left beside its own.
+
+    None: it left none, as its recipe averages already or there was nothing to validate on.
+    """
+    try:
+        result = TrainingResult.model_validate_json((run_folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return result.averaged.share if result.averaged else None
+
+
+def artefact_folder(run_folder: Path, *, averaged: bool = False) -> Path:
+    """The encoder a finished run ships, or the averaged one beside it.
 
     Raises:
         TrainingFailedError: the run has not finished.
     """
-    folder = run_folder / "artefact"
+    folder = (run_folder / AVERAGED if averaged else run_folder) / "artefact"
     missing = [name for name in ENCODER_FILES if not (folder / name).is_file()]
     if missing:
         raise TrainingFailedError(

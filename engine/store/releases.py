@@ -157,4 +157,5 @@ def _summary(row: AnyRow, champion: str | None) -> ReleaseSummary:
         certificate=_certificate(row.certificate),
         none_certificate=_certificate(row.none_certificate),
         gate=_gate(row.gate),
+        trained_share=manifest.trained_share,
     )

@@ -90,6 +90,7 @@ class Automating(Matching):
                 f"{_missing_words(refitted)}. Nothing is automated until then; rollback returns to release "
                 f"{champion} and its one promise for both"
             )
+        before = self._shelf.manifest(champion)
         self._shelf.write(
             release_id,
             encoder_folder=encoder_folder,
@@ -97,7 +98,8 @@ class Automating(Matching):
             refit=refitted,
             origin="refit",
             parent=champion,
-            run_id=self._shelf.manifest(champion).run_id,
+            run_id=before.run_id,
+            trained_share=before.trained_share,
         )
         with self._store.writing() as uow:
             uow.releases.make_champion(release_id, "refit")
@@ -146,7 +148,7 @@ class Automating(Matching):
             releases = uow.releases.all()
             raised = alarms(uow)
         since = current.decisions - summary.decisions if summary else current.decisions
-        challenger = next((r.id for r in releases if r.origin == "training" and not r.is_champion), None)
+        challenger = next((r.id for r in releases if r.is_trained and not r.is_champion), None)
         steps = next_steps(
             current,
             champion=champion,

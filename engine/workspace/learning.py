@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from engine.backends.base_encoder import base_model_folder
 from engine.contracts import (
     ChangeSet,
     Comparison,
     Finished,
+    Notice,
+    Progress,
     ReleaseSummary,
     RunState,
     TrainingRun,
     WorkEvent,
 )
 from engine.contracts.training import NumberFormat
-from engine.errors import InputError, NotInWorkspaceError, StaleChangeError
+from engine.errors import BugError, InputError, NotInWorkspaceError, StaleChangeError
 from engine.pipeline.carried_runs import carried_result, pack_run
 from engine.pipeline.certify_release import refit
 from engine.pipeline.evaluate_release import compare_releases
-from engine.pipeline.training_runs import artefact_folder, trained_model_folder, trained_on, write_run
+from engine.pipeline.training_runs import (
+    artefact_folder,
+    averaged_share,
+    trained_model_folder,
+    trained_on,
+    write_run,
+)
 from engine.workspace.automating import Automating
 from engine.workspace.base import now
 
 #: Recipes of the trainer that are meant to be chosen by a person.
 RECIPES = ("default", "thorough", "infonce", "prime", "ngame", "decoupled", "quick")
 Device = Literal["auto", "cpu", "cuda"]
+T = TypeVar("T")
 
 
 class Learning(Automating):
@@ -51,7 +61,7 @@ class Learning(Automating):
         champion = self._champion()
         manifest = self._shelf.manifest(champion)
         start = (
-            trained_model_folder(self.path, manifest.run_id)
+            trained_model_folder(self.path, manifest.run_id, averaged=manifest.trained_share is not None)
             if manifest.run_id
             else base_model_folder(self._base_source())
         )
@@ -135,7 +145,14 @@ class Learning(Automating):
             with self._store.reading() as uow:
                 yield Finished(uow.releases.get(run.release_id), ChangeSet())
             return
-        encoder_folder = artefact_folder(Path(run.folder))
+        summary = yield from self._build(run, share=None)
+        with self._store.writing() as uow:
+            uow.runs.update(run_id, state=RunState.FINISHED, release_id=summary.id)
+        yield Finished(summary, ChangeSet(releases=True, training_runs=True))
+
+    def _build(self, run: TrainingRun, *, share: float | None) -> Generator[Progress, None, ReleaseSummary]:
+        """A release of the run's encoder, or with ``share`` of the averaged one beside it."""
+        encoder_folder = artefact_folder(Path(run.folder), averaged=share is not None)
         settings = self.settings
         search = yield from self._shelf.search_side(encoder_folder, settings)
         with self._store.reading() as uow:
@@ -156,14 +173,13 @@ class Learning(Automating):
             encoder_folder=encoder_folder,
             search=search,
             refit=refitted,
-            origin="training",
+            origin="training" if share is None else "averaged",
             parent=champion,
-            run_id=run_id,
+            run_id=run.id,
+            trained_share=share,
         )
-        with self._store.writing() as uow:
-            uow.runs.update(run_id, state=RunState.FINISHED, release_id=release_id)
-            summary = uow.releases.get(release_id)
-        yield Finished(summary, ChangeSet(releases=True, training_runs=True))
+        with self._store.reading() as uow:
+            return uow.releases.get(release_id)
 
     def releases(self) -> list[ReleaseSummary]:
         """All releases, newest first."""
@@ -181,13 +197,56 @@ class Learning(Automating):
         comparison = yield from compare_releases(
             self._store, self._shelf, self.settings, champion=champion, challenger=challenger
         )
+        comparison = replace(
+            comparison,
+            champion=replace(comparison.champion, encoder_coverage=self._shelf.encoder_coverage(champion)),
+            challenger=replace(
+                comparison.challenger, encoder_coverage=self._shelf.encoder_coverage(challenger)
+            ),
+        )
         if not self.read_only and against is None and challenger != champion:
             with self._store.writing() as uow:
                 uow.releases.set_gate(challenger, comparison.gate)
         yield Finished(comparison, ChangeSet(releases=True))
 
+    def challenge(self, release_id: str) -> Iterator[WorkEvent[Comparison]]:
+        """A challenger against the champion; where the gate refuses it, once more averaged with its start.
+
+        A training run whose recipe does not average leaves an average beside its encoder, the share
+        chosen on its own validation pairs. It becomes a challenger of its own, measured by the same gate.
+
+        Returns:
+            The comparison of the average where that passes, else of the release itself.
+        """
+        first = yield from _result_of(self.evaluate(release_id))
+        run = self._averaged_run(release_id)
+        if first.gate.passed or self.read_only or run is None:
+            yield Finished(first, ChangeSet(releases=True))
+            return
+        share = averaged_share(Path(run.folder))
+        yield Notice(
+            f"the gate refuses {release_id}; its average with the encoder it started from is tried "
+            f"({share:.0%} trained)"
+        )
+        made = (r for r in self.releases() if r.origin == "averaged" and r.run_id == run.id)
+        averaged = next(made, None) or (yield from self._build(run, share=share))
+        second = yield from _result_of(self.evaluate(averaged.id))
+        said = "passes" if second.gate.passed else "refuses"
+        yield Notice(f"the gate {said} {averaged.id}, which is {release_id} averaged with its start")
+        yield Finished(second if second.gate.passed else first, ChangeSet(releases=True))
+
+    def _averaged_run(self, release_id: str) -> TrainingRun | None:
+        """The run a release was made of, where that left an average and it is not the champion yet."""
+        releases = self.releases()
+        release = next(one for one in releases if one.id == release_id)
+        if release.origin != "training" or release.run_id is None:
+            return None
+        run = self._run(release.run_id)
+        in_use = any(one.is_champion and one.trained_share and one.run_id == run.id for one in releases)
+        return None if in_use or averaged_share(Path(run.folder)) is None else run
+
     def _newest_challenger(self) -> str | None:
-        return next((r.id for r in self.releases() if r.origin == "training" and not r.is_champion), None)
+        return next((r.id for r in self.releases() if r.is_trained and not r.is_champion), None)
 
     def _check_release(self, release_id: str) -> None:
         known = [r.id for r in self.releases()]
@@ -245,6 +304,15 @@ class Learning(Automating):
         with self._store.reading() as uow:
             summary = uow.releases.get(release_id)
         yield Finished(summary, ChangeSet(releases=True, routes=True))
+
+
+def _result_of(events: Iterator[WorkEvent[T]]) -> Generator[Progress | Notice, None, T]:
+    """Pass on what work reports, and return its result."""
+    for event in events:
+        if isinstance(event, Finished):
+            return event.result
+        yield event
+    raise BugError("the work ended without a result")
 
 
 def checked_recipe(name: str) -> str:

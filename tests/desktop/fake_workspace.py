@@ -264,6 +264,9 @@ class FakeWorkspace(FakeReview):
         ]
         yield Finished(made, ChangeSet(releases=True))
 
+    def challenge(self, release_id: str) -> Iterator[WorkEvent[Comparison]]:
+        return self.evaluate(release_id)
+
     def promote(self, release_id: str, *, force: bool = False) -> Iterator[WorkEvent[ReleaseSummary]]:
         self._write(f"promote {release_id}")
         yield Progress("routing", 20, 40)

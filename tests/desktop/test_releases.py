@@ -14,12 +14,8 @@ from PySide6.QtCore import Qt
 from desktop.screens.releases import ReleasesScreen
 from desktop.session import Session
 from desktop.widgets.training_view import TrainingView, loss_curves
-from engine.contracts import Comparison, Finished, Flip, ReleaseSummary, RunState, WorkEvent
-from engine.contracts.training import (
-    TrainingEvaluated,
-    TrainingProgress,
-    TrainingStarted,
-)
+from engine.contracts import Comparison, FeedCoverage, Finished, Flip, ReleaseSummary, RunState, WorkEvent
+from engine.contracts.training import TrainingEvaluated, TrainingProgress, TrainingStarted
 from engine.errors import InputError
 from tests.desktop.fake_session import Gate, fake_session
 from tests.desktop.fake_workspace import FakeWorkspace
@@ -98,7 +94,8 @@ class Workspace(FakeWorkspace):
             Flip(number, f"L-{number}", "tv", "automated", "automated", "A", "B", False)
             for number in range(450)
         )
-        return replace(made, gate=gate, flips=flips, flips_total=900)
+        feeds = (FeedCoverage(("june",), 40, 0.5, 0.6), FeedCoverage(("april", "may"), 90, 0.6, 0.5))
+        return replace(made, gate=gate, flips=flips, flips_total=900, feeds=feeds)
 
     def promote(self, release_id: str, *, force: bool = False) -> Iterator[WorkEvent[ReleaseSummary]]:
         self.forced.append(force)
@@ -314,6 +311,8 @@ def test_that_a_comparison_shows_figures_reasons_and_pages_of_flips(
     view = screen.release_page.comparison_view
     figures = [line.replace("\u202f", " ") for line in view.figures()]
     assert "Certified coverage | 58.0 % | 64.0 % | +6.0 points" in figures
+    assert "Newest feed, june (40 labels) | 50.0 % | 60.0 % | +10.0 points" in figures
+    assert "Earlier feeds (90 labels) | 60.0 % | 50.0 % | −10.0 points" in figures
     assert view.gate_badge.text() == "May be promoted"
     flips = view.flips_view.model()
     assert 0 < flips.rowCount() < 450
@@ -354,6 +353,23 @@ def test_that_a_release_the_gate_holds_back_is_promoted_only_when_that_is_ticked
     qtbot.mouseClick(page.promote_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: champion(workspace) == "r0003")
     assert workspace.forced == [True]
+
+
+def test_that_the_average_that_may_be_promoted_in_place_of_a_release_comes_to_the_front(
+    qtbot: QtBot, screen: ReleasesScreen, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(qtbot, screen)
+
+    def challenge(release_id: str) -> Iterator[WorkEvent[Comparison]]:
+        average = replace(workspace._releases[0], id="r0004", origin="averaged", trained_share=0.5)
+        workspace._releases = [average, *workspace._releases]
+        return workspace.evaluate(average.id)
+
+    monkeypatch.setattr(workspace, "challenge", challenge)
+    (page := screen.release_page).compare()
+    qtbot.waitUntil(lambda: page.name == "r0004" and page.comparison_view.isVisible())
+    assert "The gate holds r0003 back. r0004" in page.banner.text
+    assert page.promote_button.isEnabled()
 
 
 def test_that_a_cancelled_promotion_leaves_the_champion(

@@ -124,6 +124,7 @@ def test_that_the_result_becomes_the_challenger(shop: Path, result: Path, alcove
     own = shop / "runs" / "t0001"
     for name in (
         "artefact/encoder.onnx",
+        "averaged/artefact/encoder.onnx",
         "encoder/model.safetensors",
         "result.json",
         "events.jsonl",

@@ -39,6 +39,7 @@ from engine.contracts import (
     DriftState,
     Estimate,
     FeedAudit,
+    FeedCoverage,
     FeedDrift,
     Flip,
     Forecast,
@@ -113,9 +114,12 @@ RELEASE = ReleaseSummary(
     None,
     GATE,
 )
-EVALUATION = ReleaseEvaluation("r0002", 40, {95: 0.5}, {95: 0.1}, 0.05, 0.3, 0.8, 0.5, 0.6)
+EVALUATION = ReleaseEvaluation(
+    "r0002", 40, {95: 0.5}, {95: 0.1}, 0.05, 0.3, 0.8, 0.5, 0.6, {"fp32": {"C@95": 0.4}}
+)
 FLIP = Flip(3, "Q3", LISTING.title, "automated", "review", "P7", "", False)
-COMPARISON = Comparison(EVALUATION, EVALUATION, GATE, (FLIP,), 1)
+FEEDS = (FeedCoverage(("june",), 9, 0.5, 0.6), FeedCoverage(("may",), 9, 0.5, 0.4))
+COMPARISON = Comparison(EVALUATION, EVALUATION, GATE, (FLIP,), 1, FEEDS)
 RUN = TrainingRun("t0001", "default", 0, "cpu", RunState.FINISHED, 30, "2026-01-01T00:00:00Z", "/runs/t0001")
 REFUSED = (RefusedRow(4, "title", "is empty"),)
 ENTRY = QueueEntry(3, "Q3", LISTING.title, "monday", RouteReason.AUDIT, 0.97, 0.4, "random", 11, True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.contracts import Decision, Listing, Record, Stream, Verdict
-from engine.learning.mining import duplicate_guard, unread
+from engine.learning.mining import MinedCounts, duplicate_guard, unread
 from engine.learning.pairs import build_pairs
 from tests.engine.small_workspace import NOW, SmallWorkspace
 
@@ -70,3 +70,31 @@ def test_that_mined_pairs_join_confirmed_ones_and_contradict_nobody(tmp_path) ->
         decision = shown[row["listing_id"]]
         assert row["item_id"] in unread(decision)
         assert (row["listing_id"], row["item_id"]) not in judged
+
+
+def test_that_what_is_known_of_false_negatives_is_counted(tmp_path) -> None:
+    # Two listings of one text with different right items: to each the other's item is a false negative.
+    titles = ["acme kettle"] * 2 + [f"lamp {number}" for number in range(9)]
+    made = SmallWorkspace(tmp_path / "ws", items=60, titles=titles)
+    counts: list[MinedCounts] = []
+    try:
+        for listing in (1, 2, 5):
+            made.decide(listing, Verdict.MATCH, listing, stream=Stream.MANUAL)
+        with made.reading() as uow:
+            tables = build_pairs(uow, text_of=lambda r: r.title, seed=0, mined_counts=counts.append)
+    finally:
+        made.store.close()
+    (found,) = counts
+    assert (found.confirmed, found.turned_down) == (1, 0)
+    mined = tables.pairs.column("verdict").to_pylist().count("mined")
+    assert found.unjudged - found.guarded == mined
+
+
+def test_that_what_is_known_of_false_negatives_is_one_line() -> None:
+    assert MinedCounts(0, 0, 0, 0).in_words() == ""
+    assert MinedCounts(3, 57, 400, 100).in_words() == (
+        "Mined negatives: of 60 unread candidates that another decision judged, 3 are right (5.0%), which is "
+        "all that is known of the false-negative rate; of 400 that nobody judged, the duplicate guard leaves "
+        "out 100 (25.0%) and 300 may be trained on."
+    )
+    assert "the false-negative rate is not known" in MinedCounts(0, 0, 4, 1).in_words()

@@ -48,7 +48,9 @@ def batch_of(shape: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> t
     raw.requires_grad_(True)
     weight = torch.rand(len(cells), generator=draw, dtype=torch.float64) + 0.5
     agreement = torch.rand(len(cells), generator=draw, dtype=torch.float64) / 2 + 0.5
-    return make_batch(raw[: len(cells)], raw[len(cells) :], cells, weight, agreement), raw
+    listings, items = raw[: len(cells)], raw[len(cells) :]
+    champion = torch.randn(2, DIMENSION, generator=draw, dtype=torch.float64)
+    return make_batch(listings, items, cells, weight, agreement, items[:2], champion[: len(items)]), raw
 
 
 def cells_of(shape: str) -> list[list[int]]:

@@ -20,6 +20,8 @@ from trainer.ranks import Ranks, joined
 
 LISTINGS = ["acme phone", "a drill that is called by a far longer name", "kettle", "bolt x1", "fan"]
 ITEMS = ["acme phone 64gb", "drill", "kettle, stainless, 2 l", "bolt", "fan of 3 speeds", "kettle 1 l"]
+#: Distilled in every batch.
+CATALOGUE = ["a lamp", "chair of oak, oiled", "usb cable"]
 #: Listings and items of a batch; the last one has fewer texts than an even split needs.
 BATCHES = ((5, 6), (4, 4), (1, 2), (1, 1))
 CACHES = (None, 2)
@@ -34,10 +36,12 @@ def steps(start: Path, ranks: Ranks) -> dict[str, Tensor]:
             model = objective.model
             columns = [
                 TokenTable(model, texts).features(range(count))
-                for texts, count in ((LISTINGS, listings), (ITEMS, items))
+                for texts, count in ((LISTINGS, listings), (ITEMS, items), (CATALOGUE, len(CATALOGUE)))
             ]
             cells = torch.eye(listings, items, dtype=torch.int8)
-            parts = objective(columns, {"cells": cells, "weight": torch.arange(1.0, listings + 1)})
+            champion = torch.eye(len(CATALOGUE), 32)
+            weight = torch.arange(1.0, listings + 1)
+            parts = objective(columns, {"cells": cells, "weight": weight, "champion": champion})
             torch.stack(list(parts.values())).sum().backward()
             ranks.join_gradients(model.parameters(), objective.parts.parameters())
             case = f"{cache_rows}-{listings}"
@@ -74,7 +78,7 @@ def out_of_memory(start: Path, ranks: Ranks) -> bool:
 def _objective(start: Path, ranks: Ranks, cache_rows: int | None) -> TrainingObjective:
     torch.manual_seed(5)
     model = SentenceTransformer(str(start), device="cpu", local_files_only=True)
-    objective = compose(resolve_recipe("default", {}), model, 32, chunk_rows=3)
+    objective = compose(resolve_recipe("default", {"distill_weight": 0.5}), model, 32, chunk_rows=3)
     objective.ranks, objective.cache_rows = ranks, cache_rows
     return objective.train()
 

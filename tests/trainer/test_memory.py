@@ -19,6 +19,7 @@ from trainer.config import resolve_recipe
 from trainer.devices import ComputeDevice
 from trainer.losses import TrainingObjective, compose
 from trainer.memory import BatchSize, EncoderShape, fit_into_memory, memory_need
+from trainer.results import Exported
 
 CPU = ComputeDevice("cpu", "cpu", "fp32")
 MIB = 1024**2
@@ -122,9 +123,9 @@ def _weights(folder: Path) -> dict[str, Tensor]:
 
 @pytest.fixture
 def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
-    def write(model: SentenceTransformer, job_folder: Path) -> dict[str, float]:
+    def write(model: SentenceTransformer, job_folder: Path, *_: object, **__: object) -> Exported:
         model.save_pretrained(str(job_folder / "encoder"), create_model_card=False)
-        return {}
+        return Exported({}, {})
 
     monkeypatch.setattr(recipe_module, "write_encoder", write)
 

@@ -22,14 +22,15 @@ from engine.contracts.training import (
     parse_training_event,
 )
 from engine.errors import InputError
-from tests.trainer.conftest import write_job
+from tests.trainer.conftest import make_tables, write_job
 from tests.trainer.rank_worker import steps
 from trainer.launch import ALONE, Place, claim_place
 from trainer.ranks import Ranks
 
 SMALL: dict[str, Any] = {
     "recipe": "default", "min_steps": 0, "batch_size": 8, "cluster_size": 4, "log_steps": 1,
-    "checkpoint_steps": 50, "max_steps": 5, "learning_rate": 1e-3,
+    "checkpoint_steps": 50, "max_steps": 5, "learning_rate": 1e-3, "distill_weight": 0.5,
+    "gradient_agreement": 1.0, "agreement_steps": 2,
 }  # fmt: skip
 
 
@@ -121,11 +122,12 @@ def test_that_a_run_of_two_processes_stops_resumes_and_ends_like_a_run_of_one(
 ) -> None:
     from trainer.recipe import train
 
-    alone = write_job(tmp_path / "alone", tiny_encoder, **SMALL)
+    surer = [pair | {"weight": 2.0} for pair in make_tables()[0]]
+    alone = write_job(tmp_path / "alone", tiny_encoder, pairs=surer, **SMALL)
     expected: list[TrainingEvent] = []
     train(alone, emit=expected.append, cancelled=lambda: False)
 
-    folder = write_job(tmp_path / "both", tiny_encoder, **SMALL)
+    folder = write_job(tmp_path / "both", tiny_encoder, pairs=surer, **SMALL)
     (folder / "cancel").touch()
     stopped = _torchrun(folder)
     assert isinstance(stopped[0], TrainingStarted)

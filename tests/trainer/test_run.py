@@ -9,11 +9,13 @@ from typing import TypeVar
 
 import polars as pl
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
 from engine.contracts.training import (
     ENCODER_FILES,
+    EncoderInfo,
     TrainingCancelled,
     TrainingCheckpoint,
     TrainingEvaluated,
@@ -22,6 +24,7 @@ from engine.contracts.training import (
     TrainingFinished,
     TrainingNotice,
     TrainingProgress,
+    TrainingResult,
     TrainingStarted,
 )
 from engine.errors import EnvironmentError_, InputError
@@ -29,6 +32,7 @@ from tests.trainer.conftest import JobFolder, make_tables, write_job
 from trainer import checkpoints
 from trainer import recipe as recipe_module
 from trainer.recipe import train
+from trainer.results import Exported
 
 Event = TypeVar("Event", bound=TrainingEvent)
 
@@ -77,9 +81,11 @@ def _weights(folder: Path) -> dict[str, bytes]:
     return {name: value.numpy().tobytes() for name, value in tensors.items()}
 
 
-def _write_without_artefact(model: SentenceTransformer, job_folder: Path) -> dict[str, float]:
+def _write_without_artefact(
+    model: SentenceTransformer, job_folder: Path, *_: object, **__: object
+) -> Exported:
     model.save_pretrained(str(job_folder / "encoder"), create_model_card=False)
-    return {}
+    return Exported({}, {})
 
 
 @pytest.fixture
@@ -106,7 +112,14 @@ def test_that_a_run_ends_with_an_encoder_folder_and_tells_what_it_did(make_job: 
         assert set(parts) == {"infonce", "query_label", "batch_aware", "tcm"}
         assert sum(parts.values()) == pytest.approx(loss, abs=3e-4)
     assert sorted(path.name for path in (folder / "artefact").iterdir()) == sorted(ENCODER_FILES)
-    assert host.of(TrainingExported)[0].parity["fp32"] > 0.9999
+    exported = host.of(TrainingExported)[0]
+    assert exported.parity["fp32"] > 0.9999
+    assert {name: set(levels) for name, levels in exported.coverage.items()} == {
+        name: {"C@90", "C@95", "C@98"} for name in ("fp32", "int8", "fp16")
+    }
+    assert exported.coverage["fp32"]["C@90"] == pytest.approx(finished.metrics["C@90"])
+    info = EncoderInfo.model_validate_json((folder / "artefact" / "encoder.json").read_bytes())
+    assert info.coverage == exported.coverage
     assert not (folder / "checkpoints").exists()
     trained = SentenceTransformer(str(folder / "encoder"), device="cpu", local_files_only=True)
     start = SentenceTransformer(str(folder / "start"), device="cpu", local_files_only=True)
@@ -219,6 +232,54 @@ def test_that_averaging_with_the_start_is_reported(make_job: JobFolder, no_expor
     host = _run(make_job(max_steps=3, average=[0.3, 0.7], **SMALL))
     assert any(event.message.startswith("Averaged: ") for event in host.of(TrainingNotice))
     assert host.of(TrainingEvaluated)[-1].metrics["aurc"] <= 1
+
+
+def test_that_an_average_lies_beside_the_encoder_unless_the_recipe_averages(
+    make_job: JobFolder, no_export: None
+) -> None:
+    folder = make_job(max_steps=3, **SMALL)
+    host = _run(folder)
+    result = TrainingResult.model_validate_json((folder / "result.json").read_text())
+    assert result.averaged is not None
+    assert result.averaged.share in (0.5, 0.75)
+    assert set(result.averaged.metrics) == set(host.of(TrainingFinished)[0].metrics)
+    start, trained, averaged = (
+        load_file(home / "model.safetensors")
+        for home in (folder / "start", folder / "encoder", folder / "averaged" / "encoder")
+    )
+    for name, value in averaged.items():
+        torch.testing.assert_close(value, torch.lerp(start[name], trained[name], result.averaged.share))
+    for name, overrides in (("chosen", {"average": [0.5]}), ("off", {"fallback_average": []})):
+        folder = make_job(name, max_steps=1, **overrides, **SMALL)
+        _run(folder)
+        assert not (folder / "averaged").exists()
+
+
+def test_that_a_run_cancelled_while_it_averages_ends_as_an_undisturbed_one(
+    make_job: JobFolder, no_export: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_job(max_steps=3, **SMALL)
+
+    def cancelled(*_: object, **__: object) -> None:
+        raise recipe_module.Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recipe_module, "write_averaged", cancelled)
+        assert _run(folder).of(TrainingCancelled)[0].step == 3
+    assert not (folder / "result.json").exists()
+    assert _run(folder).of(TrainingFinished)[0].step == 3
+    assert (folder / "averaged" / "encoder").is_dir()
+
+
+def test_that_only_a_run_with_mined_negatives_says_what_is_known_of_them(
+    make_job: JobFolder, no_export: None
+) -> None:
+    for mined in (False, True):
+        folder = make_job(f"mined-{mined}", max_steps=1, mined_negatives=mined, **SMALL)
+        job = json.loads((folder / "job.json").read_text())
+        (folder / "job.json").write_text(json.dumps(job | {"mined": "Mined negatives: some."}))
+        said = [event.message for event in _run(folder).of(TrainingNotice)]
+        assert ("Mined negatives: some." in said) == mined
 
 
 def test_that_a_single_confirmed_pair_can_be_trained_on(make_job: JobFolder, no_export: None) -> None:

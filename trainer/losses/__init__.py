@@ -16,6 +16,7 @@ from trainer.losses.batch_aware import BatchAware
 from trainer.losses.batch_aware_pooled import BatchAwarePooled
 from trainer.losses.batch_aware_softmax import BatchAwareSoftmax
 from trainer.losses.decoupled import DecoupledSoftmax
+from trainer.losses.distillation import Distillation
 from trainer.losses.graded_circle import GradedCircle
 from trainer.losses.infonce import InfoNCE
 from trainer.losses.objective import TrainingObjective
@@ -33,6 +34,7 @@ __all__ = [
     "BatchAwareSoftmax",
     "Cell",
     "DecoupledSoftmax",
+    "Distillation",
     "GradedCircle",
     "InfoNCE",
     "ItemPrototypes",
@@ -67,6 +69,9 @@ def compose(
     if recipe.graded_weight > 0:
         parts["graded"] = GradedCircle(recipe.graded_levels)
         weights["graded"] = recipe.graded_weight
+    if recipe.distill_weight > 0:
+        parts["distillation"] = Distillation()
+        weights["distillation"] = recipe.distill_weight
     return TrainingObjective(model, parts, weights, chunk_rows=chunk_rows)
 
 

@@ -33,6 +33,8 @@ class PairBatch:
         variant: bool [B, C]; the negatives that are another version of the listing's item.
         weight: float [B], of each listing's pair.
         agreement: float [B], 0 to 1; how far reviewers agree on each listing's pair.
+        distilled: unit vectors of random catalogue texts, float [K, d]; None without distillation.
+        champion: unit vectors of the same texts by the start encoder, float [K, d], without a gradient.
     """
 
     listings: Tensor
@@ -44,6 +46,8 @@ class PairBatch:
     variant: Tensor
     weight: Tensor
     agreement: Tensor
+    distilled: Tensor | None = None
+    champion: Tensor | None = None
 
     @property
     def zero(self) -> Tensor:
@@ -57,6 +61,8 @@ def make_batch(
     cells: Tensor | None = None,
     weight: Tensor | None = None,
     agreement: Tensor | None = None,
+    distilled: Tensor | None = None,
+    champion: Tensor | None = None,
 ) -> PairBatch:
     """A :class:`PairBatch` of raw embeddings.
 
@@ -68,6 +74,8 @@ def make_batch(
         cells: integers of :class:`Cell`, [B, C]; None: item i is the target of listing i, no more is known.
         weight: float [B]; None: all 1.
         agreement: float [B]; None: all 1, nobody disagrees.
+        distilled: of random catalogue texts, float [K, d]; None: none.
+        champion: vectors of the start encoder for those, float [K, d].
     """
     exact = torch.promote_types(listings.dtype, torch.float32)
     unit_listings = functional.normalize(listings.to(exact), dim=-1)
@@ -90,7 +98,26 @@ def make_batch(
         variant=cells == Cell.VARIANT,
         weight=weight.to(exact),
         agreement=agreement.to(exact),
+        distilled=None if distilled is None else functional.normalize(distilled.to(exact), dim=-1),
+        champion=None if champion is None else functional.normalize(champion.detach().to(exact), dim=-1),
     )
+
+
+def cell_matrix(entries: Tensor, listings: int, items: int) -> Tensor:
+    """The cells of a batch of which only some are no plain negatives.
+
+    Args:
+        entries: integers [n, 3] of :meth:`~trainer.mining.KnownPairs.entries`.
+        listings: B.
+        items: C.
+
+    Returns:
+        int8 [B, C] of :class:`Cell`, where the entries are.
+    """
+    row, column, value = entries.unbind(dim=1)
+    cells = torch.full((listings, items), Cell.NEGATIVE, dtype=torch.int8, device=entries.device)
+    cells[row, column] = value.to(torch.int8)
+    return cells
 
 
 def weighted_mean(values: Tensor, weights: Tensor, batch: PairBatch) -> Tensor:

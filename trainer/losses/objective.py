@@ -12,15 +12,24 @@ import torch
 from torch import Tensor, nn
 
 from trainer.failures import is_out_of_memory
-from trainer.losses.batch import Cell, PairBatch, make_batch
+from trainer.losses.batch import PairBatch, cell_matrix, make_batch
 from trainer.ranks import Ranks
+
+
+class PairWeights(nn.Module):
+    """What weighs the pairs of a batch before the losses see them."""
+
+    def weighed(self, batch: PairBatch) -> PairBatch:
+        """The batch with other weights."""
+        raise NotImplementedError
 
 
 class TrainingObjective(nn.Module):
     """A weighted sum of losses over the embeddings of one batch.
 
     It has the shape of a sentence-transformers loss: ``forward(sentence_features, labels)``. The first
-    column of features holds the listings, all further columns are items. Without labels, item i of the
+    column of features holds the listings, all further columns are items, but for a last one of catalogue
+    texts where the labels bring the champion's vectors of them. Without labels, item i of the
     second column is the target of listing i, as in ``MultipleNegativesRankingLoss``.
 
     Where the activations of all texts do not fit in memory at once, gradients are cached (GradCache, Gao
@@ -61,6 +70,8 @@ class TrainingObjective(nn.Module):
         self.ranks = ranks or Ranks()
         #: Told of every batch in training: row numbers [B] (``row`` of the labels) and the batch.
         self.watch: Callable[[Tensor, PairBatch], None] | None = None
+        #: Weighs the pairs of every batch in training.
+        self.agreement: PairWeights | None = None
 
     def forward(
         self,
@@ -74,19 +85,25 @@ class TrainingObjective(nn.Module):
                 every rank.
             labels: ``cells`` of :class:`~trainer.losses.batch.Cell` [B, C], or in their place ``entries``
                 [n, 3] of :meth:`~trainer.mining.KnownPairs.entries`; ``weight`` [B] of each listing's pair,
-                ``row`` [B] where :attr:`watch` is set, and ``agreement`` [B] of its reviewers where it is
-                known; or a tensor of cells alone.
+                ``row`` [B] where :attr:`watch` is set, ``agreement`` [B] of its reviewers where it is
+                known, and ``champion`` [K, d] where the last column is to be distilled; or a tensor of
+                cells alone.
         """
         columns = list(sentence_features)
         embeddings = self._embed(columns)
         count = len(columns[0]["input_ids"])
-        listings, items = embeddings[:count], embeddings[count:]
+        champion = labels.get("champion") if isinstance(labels, Mapping) else None
+        end = len(embeddings) - (0 if champion is None else len(champion))
+        listings, items = embeddings[:count], embeddings[count:end]
+        distilled = None if champion is None else embeddings[end:]
         cells = _cells(labels, count, len(items)) if isinstance(labels, Mapping) else labels
         weight = labels["weight"] if isinstance(labels, Mapping) else None
         agreement = labels.get("agreement") if isinstance(labels, Mapping) else None
         # Cosines, softmax and heads stay in full precision under mixed precision.
         with torch.autocast(device_type=embeddings.device.type, enabled=False):
-            batch = make_batch(listings, items, cells, weight, agreement)
+            batch = make_batch(listings, items, cells, weight, agreement, distilled, champion)
+            if self.agreement is not None and torch.is_grad_enabled():
+                batch = self.agreement.weighed(batch)
             if self.watch is not None and isinstance(labels, Mapping) and torch.is_grad_enabled():
                 with torch.no_grad():
                     self.watch(labels["row"], batch)
@@ -241,10 +258,7 @@ def _cells(labels: Mapping[str, Tensor], listings: int, items: int) -> Tensor:
     """The cells [B, C] of a batch."""
     if "entries" not in labels:
         return labels["cells"]
-    row, column, value = labels["entries"].unbind(dim=1)
-    cells = torch.full((listings, items), Cell.NEGATIVE, dtype=torch.int8, device=row.device)
-    cells[row, column] = value.to(torch.int8)
-    return cells
+    return cell_matrix(labels["entries"], listings, items)
 
 
 def _inverse(order: Tensor) -> Tensor:
