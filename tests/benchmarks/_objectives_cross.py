@@ -57,7 +57,7 @@ class CrossEncoder(nn.Module):
             states = self.net(**features).last_hidden_state
             mask = features["attention_mask"][..., None]
             score = self.head((states * mask).sum(1) / mask.sum(1)).squeeze(-1)
-        return score.float()
+        return torch.as_tensor(score.float())
 
 
 class Texts:
@@ -93,17 +93,17 @@ def fit(
         for start in range(0, len(order), LISTINGS):
             some = [groups[n] for n in order[start : start + LISTINGS]]
             share = min(1.0, (done + 1) / (WARMUP * total)) * (1 - done / total)
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * share
-            scores = net(*texts.of([pair for group in some for pair in group]))
+            for parameters, rate in zip(optimizer.param_groups, rates, strict=True):
+                parameters["lr"] = rate * share
+            scores = net(*texts.of([pair for pairs in some for pair in pairs]))
             loss = torch.zeros((), device=scores.device)
-            for group, own in zip(some, scores.split([len(group) for group in some]), strict=True):
-                right = named[group].tolist()
+            for pairs, own in zip(some, scores.split([len(pairs) for pairs in some]), strict=True):
+                right = named[pairs].tolist()
                 target = torch.tensor([*right, not any(right)], device=scores.device)
                 all_ = torch.cat([own, net.none])
                 loss = loss + torch.logsumexp(all_, 0) - torch.logsumexp(all_[target], 0)
             optimizer.zero_grad()
-            (loss / len(some)).backward()
+            torch.autograd.backward(loss / len(some))
             nn.utils.clip_grad_norm_(net.parameters(), MAX_NORM)
             optimizer.step()
             done += 1

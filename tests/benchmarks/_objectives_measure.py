@@ -140,9 +140,8 @@ def behind_matcher(world: World, deal: Deal, evidence: np.ndarray, trained: bool
     strength = matcher.log_odds(mine)
     best = best_rows(rows, strength)
     _, heads = head_evidence(rows, mine, strength, candidates.text[candidates.places(rows[best])], best)
-    confidence = matcher.confidence(heads)
-    if confidence is None:
-        confidence = 1 / (1 + np.exp(-strength[best]))
+    by_head = matcher.confidence(heads)
+    confidence = 1 / (1 + np.exp(-strength[best])) if by_head is None else by_head
     said = figures(confidence, right[best], len(deal.held))
     return Behind(said, held, strength, best, confidence)
 

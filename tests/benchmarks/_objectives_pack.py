@@ -124,7 +124,8 @@ class Reviewer:
         named = data.right & (self.place < SHOWN)
         first = np.full(len(data.matchable), len(self.place))
         np.minimum.at(first, data.listing_row[data.right], self.place[data.right])
-        return named | (data.right & (self.place == first[data.listing_row]))
+        named |= data.right & (self.place == first[data.listing_row])
+        return np.asarray(named, dtype=bool)
 
     def teach(
         self, listings: list[int], seed: int, validation: float, *, flipped: float = 0.0

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 
@@ -28,7 +29,8 @@ from tests.benchmarks._objectives_world import World, read_results
 from trainer.devices import ComputeDevice, choose_device
 from trainer.embedding import load_encoder
 
-Result = dict[str, object]
+Result = dict[str, Any]
+Device = Literal["auto", "cuda", "cpu"]
 _read = lru_cache(maxsize=1)(World.read)
 
 
@@ -58,16 +60,16 @@ def _prepare() -> None:
     torch.set_num_threads(1)
 
 
-def _work(folder: Path, line: Line, base: Path, kind: str) -> Result:
+def _work(folder: Path, line: Line, base: Path, kind: Device) -> Result:
     try:
-        device = choose_device(TrainingJob(run_id="objectives", device=kind))  # type: ignore[arg-type]
+        device = choose_device(TrainingJob(run_id="objectives", device=kind))
         return measure(folder, line, base, device)
     except Exception as error:
         return {"error": repr(error)[:300], "trace": traceback.format_exc()[-2000:]}
 
 
 def run(
-    folder: Path, lines: list[Line], out: Path, *, base: Path, device: str, workers: int, minutes: float
+    folder: Path, lines: list[Line], out: Path, *, base: Path, device: Device, workers: int, minutes: float
 ) -> Iterator[tuple[Line, Result]]:
     """Run the lines that ``out`` lacks, and append each result to it.
 
@@ -92,7 +94,7 @@ def run(
 
 
 def _measured(
-    folder: Path, lines: list[Line], base: Path, device: str, workers: int, ends: float
+    folder: Path, lines: list[Line], base: Path, device: Device, workers: int, ends: float
 ) -> Iterator[tuple[Line, Result]]:
     """The results as they come; a single worker is this process."""
     if workers == 1:

@@ -89,7 +89,7 @@ def _number(value: float) -> str:
 
 def _signed(value: float) -> str:
     said = f"{value:+.3f}".replace("0.", ".", 1)
-    return ".000" if said == "-.000" else said
+    return ".000" if said in ("-.000", "+.000") else said
 
 
 def _cross(title: str, variants: Variants) -> Iterator[str]:

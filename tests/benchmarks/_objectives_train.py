@@ -150,9 +150,9 @@ def rechecked(
 ) -> dict[str, float]:
     """How many of the first pairs to check again were flipped, beside how many of all were."""
     state = trainer.dynamics.state()
-    total, times = state["margin_total"], state["margin_times"]
+    total, times = (state[f"margin_{name}"].astype(float).tolist() for name in ("total", "times"))
     noted = [n for n, (_, item) in enumerate(rows.rows) if item is not None and times[n]]
-    noted.sort(key=lambda n: float(total[n] / times[n]))
+    noted.sort(key=lambda n: total[n] / times[n])
     flipped = np.asarray([pairs.train[rows.rows[n][0]].listing_id in flips for n in noted])
     return {"first": float(flipped[:RECHECKED].mean()), "all": float(flipped.mean())}
 

@@ -81,8 +81,7 @@ def test_that_one_command_trains_and_measures_without_polars_or_a_database(
 ) -> None:
     lines = [
         Line(data="tiny", seed=0, kind="L", variant="untrained"),
-        Line(data="tiny", seed=0, kind="L", variant="infonce none", steps=2, second="untrained"),
-        Line(data="tiny", seed=0, kind="AF", variant="flipped infonce none", steps=3),
+        Line(data="tiny", seed=0, kind="AF", variant="flipped infonce none", steps=3, second="untrained"),
         Line(data="tiny", seed=0, kind="A", variant="peer", steps=2, peer=8),
         Line(
             data="tiny",
