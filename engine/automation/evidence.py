@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.feature_extraction.text import HashingVectorizer
 
 from engine.automation.brands import BRAND_ITEMS, BrandBook
 from engine.automation.evidence_columns import EVIDENCE_NAMES, TEXT_NAMES, column
+from engine.automation.letters import LetterBook
 from engine.automation.named_values import QUANTITIES
 from engine.automation.tokens import TokenSets, normalise, parse_tokens
 from engine.automation.vocabulary import Vocabulary
@@ -23,11 +23,6 @@ from engine.contracts import Record
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-
-#: Character grams of model codes: short ones, because codes differ by a letter or a digit.
-_CODE_GRAMS = HashingVectorizer(
-    analyzer="char_wb", ngram_range=(2, 3), n_features=2**18, alternate_sign=False, dtype=np.float32
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +76,6 @@ class _Side:
     codes_total: Floats
     keys: sparse.csr_matrix
     stems: sparse.csr_matrix
-    code_grams: sparse.csr_matrix
     joined: sparse.csr_matrix
     joined_total: Floats
     named: dict[str, sparse.csr_matrix]
@@ -125,6 +119,7 @@ class EvidenceBuilder:
         brands = [self._brand_book.of_item(item, t) for item, t in zip(items, parsed, strict=True)]
         own = [frozenset({brand} - {0}) for brand in brands]
         self._brands = Vocabulary([map(str, one) for one in own])
+        self._letters = LetterBook(texts, parsed)
         self._names: dict[str, int] = {}
         self._first_words = Counter(t.first for t in parsed)
         self._items = self._side(items, parsed, brands, own)
@@ -167,7 +162,6 @@ class EvidenceBuilder:
             codes_total=np.asarray([len(t.codes) for t in parsed], dtype=np.float32),
             keys=self._keys.incidence([_keys(t) for t in parsed]),
             stems=self._stems.incidence([_stems(t) for t in parsed]),
-            code_grams=_CODE_GRAMS.transform([" ".join(sorted(t.spelled)) for t in parsed]),
             joined=joined,
             joined_total=_sums(joined),
             named={q: table.incidence([_named(t, q) for t in parsed]) for q, table in self._named.items()},
@@ -199,6 +193,7 @@ class EvidenceBuilder:
         )
         self._overlaps(out, left, pairs)
         self._attributes(out, left, pairs)
+        self._letters.fill(out, self._letters.side(texts, parsed), pairs.listing_row, pairs.item_row)
         out[:, column("similarity")] = pairs.similarity
         out[:, column("lexical")] = pairs.lexical
         out[:, column("alias_similarity")] = pairs.alias_similarity
@@ -259,7 +254,6 @@ class EvidenceBuilder:
         out[:, column("codes_conflict")] = (
             (item_codes > 0) & (listing_codes > 0) & (found == 0) & (found_back == 0)
         )
-        out[:, column("code_likeness")] = _shared(left.code_grams, li, right.code_grams, ii)
         out[:, column("listing_codes_found")] = found_back / np.maximum(listing_codes, 1)
         out[:, column("listing_codes_lost")] = listing_codes - found_back
         out[:, column("code_stems_agree")] = np.minimum(_shared(left.stems, li, right.stems, ii), 3)
@@ -308,9 +302,12 @@ _WITH_MARGIN = (
     "lexical",
     "item_covered",
     "listing_covered",
+    "squeezed",
     "codes_agree",
     "code_likeness",
     "listing_codes_found",
+    "item_code_letters",
+    "listing_code_letters",
 )
 
 

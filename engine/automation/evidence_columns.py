@@ -18,6 +18,8 @@ EVIDENCE_GROUPS: dict[str, dict[str, str]] = {
     "characters": {
         "lexical": "cosine of the character n-gram TF-IDF vectors",
         "lexical_margin": "lexical minus the best lexical of the other candidates",
+        "squeezed": "cosine of the 3- to 5-gram TF-IDF vectors of the texts without spaces",
+        "squeezed_margin": "squeezed minus the best of the other candidates",
     },
     "words": {
         "item_covered": "idf-weighted share of the item's words that the listing has",
@@ -46,11 +48,15 @@ EVIDENCE_GROUPS: dict[str, dict[str, str]] = {
         "codes_conflict": "1 where both have model codes and none is shared",
         "item_has_code": "1 where the item has a model code",
         "code_stems_agree": "shared model code stems (up to two last characters cut), at most 3",
-        "code_likeness": "cosine of character 2- and 3-grams of what may be model codes; 0 without",
+        "code_likeness": "cosine of the 2- and 3-gram TF-IDF vectors of what may be model codes; 0 without",
         "code_likeness_margin": "code_likeness minus the best of the other candidates",
         "listing_codes_found": "share of the listing's model codes found in the item",
         "listing_codes_found_margin": "listing_codes_found minus the best of the other candidates",
         "listing_codes_lost": "model codes of the listing that the item lacks",
+        "item_code_letters": "share of the 3-grams of the item's model codes that the listing's text has",
+        "item_code_letters_margin": "item_code_letters minus the best of the other candidates",
+        "listing_code_letters": "share of the 3-grams of the listing's model codes that the item's text has",
+        "listing_code_letters_margin": "listing_code_letters minus the best of the other candidates",
     },
     "named values": {
         **{f"{quantity}_agree": f"values of {quantity} that both name" for quantity in QUANTITIES},
