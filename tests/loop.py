@@ -117,7 +117,7 @@ def _certified() -> Path:
         workspace.update_settings(precision=0.65)
         answers.review(workspace, 80)
         drain(workspace.certify())
-        answers.review(workspace, 140)
+        answers.review(workspace, 180)
         drain(workspace.certify())
     return folder
 
@@ -129,7 +129,7 @@ def matched_workspace(folder: Path) -> Workspace:
 
 
 def certified_workspace(folder: Path) -> Workspace:
-    """A copy of a workspace with 220 decisions, refitted twice at a required precision of .65."""
+    """A copy of a workspace with 260 decisions, refitted twice at a required precision of .65."""
     shutil.copytree(_certified(), folder)
     return Workspace.open(folder)
 
