@@ -1,4 +1,4 @@
-"""Challenger against champion: figures, the gate's reasons, and every listing that would change."""
+"""Challenger against champion: figures, the gate's reasons, segments, every listing that would change."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QSplitter, QVBoxLayout, QWidget
 from desktop.item_models.rows_model import Column, RowsModel
 from desktop.widgets.basics import Badge, Card, Tone, words
 from desktop.widgets.pieces import clear, table
+from desktop.widgets.segment_changes import SegmentChanges
 from desktop.widgets.wording import THIN, count, counted, percent, points
 from engine.contracts import Comparison, Flip, Gate, ReleaseEvaluation
 
@@ -63,6 +64,7 @@ class ComparisonView(QWidget):
         self._reasons.setSpacing(8)
         self._gate_card.add(self._reasons)
         self._gate_card.body.addStretch(1)
+        self.segments = SegmentChanges()
         self._flips_card = Card("What would change")
         self._flips_words = words("", "muted", wrap=True)
         self._flips: RowsModel[Flip] = RowsModel(_FLIP_COLUMNS, self)
@@ -85,12 +87,14 @@ class ComparisonView(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(12)
         layout.addWidget(upper)
+        layout.addWidget(self.segments)
         layout.addWidget(self._flips_card, 1)
 
     def show_comparison(self, comparison: Comparison) -> None:
-        """Show figures, gate and flips."""
+        """Show figures, gate, segments and flips."""
         self._show_figures(comparison)
         self._show_gate(comparison.gate)
+        self.segments.show_comparison(comparison)
         self._flips.show_rows(comparison.flips)
         self._flips_words.setText(flips_words(comparison))
         self.flips_view.setVisible(bool(comparison.flips))

@@ -260,6 +260,11 @@ def comparison_document(comparison: Comparison) -> Document:
         "flips": [_flip(flip) for flip in comparison.flips],
         "flips_total": comparison.flips_total,
         "feeds": [{**asdict(part), "feeds": list(part.feeds)} for part in comparison.feeds],
+        "segments": [
+            {**asdict(one), "beyond_tolerance": one.falls_beyond(comparison.max_segment_drop)}
+            for one in comparison.segments
+        ],
+        "max_segment_drop": comparison.max_segment_drop,
     }
 
 

@@ -12,6 +12,7 @@ from engine.contracts import (
     Gate,
     ReleaseEvaluation,
     ReleaseSummary,
+    SegmentCoverage,
 )
 from engine.contracts.certificate_words import forecast_words, segment_words
 
@@ -21,6 +22,8 @@ KIND_WORDS = {
     CertificateKind.NONE: "not in catalogue",
     CertificateKind.BOTH: "matches and not in catalogue together",
 }
+#: How many falling segments a comparison lists, and how many rising ones.
+SEGMENTS_LISTED = 5
 
 
 def certificate_words(certificate: Certificate | None) -> str:
@@ -148,6 +151,7 @@ def comparison_tables(comparison: Comparison) -> list[Table | str]:
         parts.append("There is no challenger yet, so this is the champion beside itself.")
     else:
         parts.append(f"Gate {gate_words(comparison.gate)}")
+        parts += segment_parts(comparison)
     if comparison.flips:
         shown = comparison.flips[:10]
         columns = ("listing", "title", "before", "after", "contradicts a decision")
@@ -164,3 +168,53 @@ def comparison_tables(comparison: Comparison) -> list[Table | str]:
         title = f"Automated answers that would change ({len(shown):,} of {comparison.flips_total:,})"
         parts.append(table(title, columns, flips))
     return parts
+
+
+def segment_parts(comparison: Comparison) -> list[Table | str]:
+    """The segments that fall and those that rise, the most first, and how many are not listed."""
+    segments = comparison.segments
+    if not segments:
+        return ["No segment has enough listings to be compared."]
+    falls = [one for one in segments if one.lost > 0]
+    # Segments come with what loses most first.
+    rises = [one for one in reversed(segments) if one.lost < 0]
+    listed = falls[:SEGMENTS_LISTED] + rises[:SEGMENTS_LISTED]
+    if not listed:
+        return [
+            f"No segment changes in the share of its listings that is automated ({len(segments):,} compared)."
+        ]
+    names = (f"champion {comparison.champion.release_id}", f"challenger {comparison.challenger.release_id}")
+    rows = [
+        (
+            one.name,
+            f"{one.listings:,}",
+            percent(one.champion),
+            percent(one.challenger),
+            change_words(one, comparison.max_segment_drop),
+        )
+        for one in listed
+    ]
+    title = (
+        f"Segments by the share of their listings that is automated ({len(listed):,} of {len(segments):,})"
+    )
+    columns = ("segment", "listings", *names, "change")
+    parts: list[Table | str] = [table(title, columns, rows, right=("listings", *names))]
+    rest = (
+        (len(falls[SEGMENTS_LISTED:]), "that fall less"),
+        (len(rises[SEGMENTS_LISTED:]), "that rise less"),
+        (
+            same := len(segments) - len(falls) - len(rises),
+            f"that {'stays' if same == 1 else 'stay'} the same",
+        ),
+    )
+    if said := ", ".join(f"{number:,} {what}" for number, what in rest if number):
+        parts.append(f"Segments not listed: {said}")
+    return parts
+
+
+def change_words(segment: SegmentCoverage, tolerance: float) -> str:
+    """By how much a segment falls or rises, and whether that is more than the gate lets pass."""
+    size = f"{100 * abs(segment.lost):.1f} points"
+    if segment.falls_beyond(tolerance):
+        return f"falls by {size}, more than the {100 * tolerance:g} tolerated"
+    return f"falls by {size}" if segment.lost > 0 else f"rises by {size}"

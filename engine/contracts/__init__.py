@@ -76,6 +76,7 @@ from engine.contracts.releases import (
     ReleaseManifest,
     ReleaseSummary,
     RunState,
+    SegmentCoverage,
     TrainingRun,
 )
 from engine.contracts.reports import Counts, DoctorLine, RateSnapshot, RiskCoverage, Status
@@ -162,6 +163,7 @@ __all__ = [
     "SecondOpinion",
     "Segment",
     "SegmentCertificate",
+    "SegmentCoverage",
     "SegmentGrouping",
     "SegmentReport",
     "Status",

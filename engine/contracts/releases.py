@@ -169,11 +169,31 @@ class FeedCoverage:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentCoverage:
+    """Shares of one segment's listings that each release automates, of the answers the promise is about."""
+
+    name: str
+    listings: int
+    champion: float
+    challenger: float
+
+    @property
+    def lost(self) -> float:
+        """What the challenger automates less than the champion, as a share; negative where it gains."""
+        return self.champion - self.challenger
+
+    def falls_beyond(self, tolerance: float) -> bool:
+        """Whether it loses more than ``tolerance``, a share of the segment's listings."""
+        return self.lost > tolerance
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Challenger against champion: both evaluations, the gate, every flip.
 
     ``feeds`` holds the newest feed, then all earlier ones together; nothing where held-out decisions are of
-    one feed.
+    one feed. ``segments`` holds those with enough listings, what loses most first; ``max_segment_drop`` is
+    the share of its listings that the gate lets a segment lose.
     """
 
     champion: ReleaseEvaluation
@@ -182,3 +202,5 @@ class Comparison:
     flips: tuple[Flip, ...] = field(default=())
     flips_total: int = 0
     feeds: tuple[FeedCoverage, ...] = ()
+    segments: tuple[SegmentCoverage, ...] = ()
+    max_segment_drop: float = 0.0

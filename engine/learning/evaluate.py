@@ -292,6 +292,11 @@ def compare(
     )
     # Answers of the machine that the promise is about: items, or "not in catalogue" as well.
     least = NOT_AUTOMATED if together else NOT_IN_CATALOGUE
+    by_segment = (
+        segment_coverages(segments, champion.answers > least, challenger.answers > least)
+        if len(segments)
+        else ()
+    )
     gate = decide_gate(
         champion_coverage=champion.certified_coverage,
         challenger_coverage=challenger.certified_coverage,
@@ -306,9 +311,7 @@ def compare(
         challenger_certified=challenger.threshold is not None,
         champion_aurc=before.aurc,
         challenger_aurc=after.aurc,
-        segments=segment_coverages(segments, champion.answers > least, challenger.answers > least)
-        if len(segments)
-        else (),
+        segments=by_segment,
         champion_contradictions=contradictions(ids, champion.answers, decisions),
         challenger_contradictions=contradictions(ids, challenger.answers, decisions),
         max_segment_drop=max_segment_drop,
@@ -316,4 +319,12 @@ def compare(
         share="share automated by certificate" if together else "coverage",
     )
     described, total = flips(uow, ids, champion.answers, challenger.answers, flips_listed)
-    return Comparison(champion=before, challenger=after, gate=gate, flips=described, flips_total=total)
+    return Comparison(
+        champion=before,
+        challenger=after,
+        gate=gate,
+        flips=described,
+        flips_total=total,
+        segments=by_segment,
+        max_segment_drop=max_segment_drop,
+    )

@@ -8,22 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.contracts import Gate
+from engine.contracts import Gate, SegmentCoverage
 
 #: Certified coverage moves in steps of the tested thresholds; a difference below this is one step.
 COVERAGE_STEP = 0.005
 #: A segment with fewer listings than this says nothing about the segment.
 LEAST_SEGMENT = 50
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentCoverage:
-    """Shares of one segment's listings that each release automates as a match."""
-
-    name: str
-    listings: int
-    champion: float
-    challenger: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +120,12 @@ def segment_coverages(
 
     Args:
         segments: [m] name of each listing's segment (its feed, brand or category).
-        champion_automates: [m] whether the champion automates the listing as a match.
+        champion_automates: [m] whether the champion automates the listing, as far as is promised.
         challenger_automates: [m] the same for the challenger.
         least: fewest listings of a segment worth comparing.
 
     Returns:
-        One entry per segment, by name.
+        One entry per segment, what loses most first; by name where they lose the same.
 
     Raises:
         ValueError: the lengths differ.
@@ -151,11 +141,12 @@ def segment_coverages(
     )
     by_champion = np.bincount(member, weights=champion, minlength=names.size) / sizes
     by_challenger = np.bincount(member, weights=challenger, minlength=names.size) / sizes
-    return tuple(
+    found = (
         SegmentCoverage(str(name), int(size), float(before), float(after))
         for name, size, before, after in zip(names, sizes, by_champion, by_challenger, strict=True)
         if size >= least
     )
+    return tuple(sorted(found, key=lambda segment: (-segment.lost, segment.name)))
 
 
 def decide_gate(
@@ -229,8 +220,7 @@ def decide_gate(
             )
         )
     for segment in segments:
-        drop = segment.champion - segment.challenger
-        if drop > max_segment_drop:
+        if segment.falls_beyond(max_segment_drop):
             checks.append(
                 (
                     False,

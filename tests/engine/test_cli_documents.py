@@ -65,6 +65,7 @@ from engine.contracts import (
     SecondOpinion,
     Segment,
     SegmentCertificate,
+    SegmentCoverage,
     SegmentGrouping,
     SegmentReport,
     Status,
@@ -119,7 +120,8 @@ EVALUATION = ReleaseEvaluation(
 )
 FLIP = Flip(3, "Q3", LISTING.title, "automated", "review", "P7", "", False)
 FEEDS = (FeedCoverage(("june",), 9, 0.5, 0.6), FeedCoverage(("may",), 9, 0.5, 0.4))
-COMPARISON = Comparison(EVALUATION, EVALUATION, GATE, (FLIP,), 1, FEEDS)
+BY_SEGMENT = (SegmentCoverage("TV", 60, 0.5, 0.3),)
+COMPARISON = Comparison(EVALUATION, EVALUATION, GATE, (FLIP,), 1, FEEDS, BY_SEGMENT, 0.1)
 RUN = TrainingRun("t0001", "default", 0, "cpu", RunState.FINISHED, 30, "2026-01-01T00:00:00Z", "/runs/t0001")
 REFUSED = (RefusedRow(4, "title", "is empty"),)
 ENTRY = QueueEntry(3, "Q3", LISTING.title, "monday", RouteReason.AUDIT, 0.97, 0.4, "random", 11, True)

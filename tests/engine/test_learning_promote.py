@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from engine.contracts import SegmentCoverage
 from engine.contracts.selective import coverage_at
 from engine.learning.promote import (
     Answered,
     Contradictions,
     Difference,
-    SegmentCoverage,
     decide_gate,
     paired_bootstrap,
     segment_coverages,
