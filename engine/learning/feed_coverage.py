@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.contracts import FeedCoverage
-from engine.learning.promote import Answered
+from engine.learning.promote import Answered, loosest_threshold
 
 
 def feed_coverages(
@@ -51,14 +51,3 @@ def feed_coverages(
         before, after = (float(np.average(which[group], weights=weight[group])) for which in answered)
         found.append(FeedCoverage(names, int(group.sum()), before, after))
     return tuple(found)
-
-
-def loosest_threshold(release: Answered, weight: npt.NDArray[np.float64], precision: float) -> float:
-    """The least confidence above which answers have the required precision; infinite where none does."""
-    order = np.argsort(-release.confidence, kind="stable")
-    confidence, accepted = release.confidence[order], np.cumsum(weight[order])
-    right = np.cumsum(weight[order] * release.right[order])
-    # Equal confidences are accepted together.
-    last = np.r_[confidence[1:] != confidence[:-1], True]
-    enough = last & (right >= precision * accepted * (1 - 1e-12))
-    return float(confidence[enough][-1]) if enough.any() else float("inf")

@@ -101,13 +101,25 @@ def paired_bootstrap(
 
 def _coverage(release: Answered, weight: npt.NDArray[np.float64], precision: float) -> float:
     """Weighted share of the listings above the loosest threshold with the required precision."""
+    taken = release.confidence >= loosest_threshold(release, weight, precision)
+    return float(weight[taken].sum() / weight.sum())
+
+
+def loosest_threshold(release: Answered, weight: npt.NDArray[np.float64], precision: float) -> float:
+    """The least confidence above which answers have the required precision; infinite where none does.
+
+    Args:
+        release: on some listings, [m].
+        weight: [m] what each listing counts, 0 or more.
+        precision: required, in (0, 1).
+    """
     order = np.argsort(-release.confidence, kind="stable")
     confidence, accepted = release.confidence[order], np.cumsum(weight[order])
     right = np.cumsum(weight[order] * release.right[order])
     # Equal confidences are accepted together.
     last = np.r_[confidence[1:] != confidence[:-1], True]
     enough = last & (accepted > 0) & (right >= precision * accepted * (1 - 1e-12))
-    return float(accepted[enough][-1] / accepted[-1]) if enough.any() else 0.0
+    return float(confidence[enough][-1]) if enough.any() else float("inf")
 
 
 def segment_coverages(

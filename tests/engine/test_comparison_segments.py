@@ -97,6 +97,7 @@ def test_that_a_segment_is_marked_where_the_gate_refuses_for_it(world):
     assert marked == ["tyres"]
     assert [reason for reason in comparison.gate.reasons if reason.startswith("refused: segment tyres")]
     assert not SegmentCoverage("tyres", 60, 0.5, 0.41).falls_beyond(0.1)
+    assert not SegmentCoverage("tyres", 60, 0.4, 0.3).falls_beyond(0.1)
     assert not SegmentCoverage("tyres", 60, 0.0, 1.0).falls_beyond(0.0)
 
 
