@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from engine.contracts import RecordKind
-from engine.learning.feed_coverage import feed_coverages, loosest_threshold
-from engine.learning.promote import Answered
+from engine.learning.feed_coverage import feed_coverages
+from engine.learning.promote import Answered, loosest_threshold
 from tests.loop import FEED, answers, certified_workspace, drain, sample_files
 
 
