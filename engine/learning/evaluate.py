@@ -8,7 +8,7 @@ pipeline hands over. Coverages and rates are shares in [0, 1].
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,7 @@ from engine.contracts import (
 )
 from engine.contracts.selective import area_under_risk_coverage, coverage_at
 from engine.learning.promote import (
+    COVERAGE_STEP,
     Answered,
     Contradictions,
     decide_gate,
@@ -243,6 +244,23 @@ def flips(
     return tuple(described), len(flipped)
 
 
+def _lost_answers(champion: Ints, challenger: Ints) -> str:
+    """A line for the model keeper where a challenger answers "not in catalogue" less often, else nothing.
+
+    The gate does not refuse it: that certificate rests on few audits and comes and goes. But the automation
+    rate falls with it, and whoever promotes should know.
+    """
+    before, after = (float((answers == NOT_IN_CATALOGUE).mean()) for answers in (champion, challenger))
+    if not before - after > COVERAGE_STEP:
+        return ""
+    whole, left = (float((answers != NOT_AUTOMATED).mean()) for answers in (champion, challenger))
+    return (
+        f"note: “not in catalogue” falls from {100 * before:.1f} % to {100 * after:.1f} % of the listings, and "
+        f"what is automated without a person from {100 * whole:.1f} % to {100 * left:.1f} %, until more audits "
+        "bear it out"
+    )
+
+
 def compare(
     uow: UnitOfWork,
     *,
@@ -318,6 +336,8 @@ def compare(
         max_contradiction_share=max_contradiction_share,
         share="share automated by certificate" if together else "coverage",
     )
+    if said := _lost_answers(champion.answers, challenger.answers):
+        gate = replace(gate, reasons=(*gate.reasons, said))
     described, total = flips(uow, ids, champion.answers, challenger.answers, flips_listed)
     return Comparison(
         champion=before,

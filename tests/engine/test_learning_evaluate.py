@@ -58,6 +58,24 @@ def test_that_a_release_is_measured_by_confidence_and_by_similarity():
     assert (measured.best_right, measured.certified_coverage, measured.automation_rate) == (0.5, 0.4, 0.5)
 
 
+def test_that_the_model_keeper_is_told_of_answers_that_a_challenger_no_longer_gives(world):
+    labels = labels_of([0.9, 0.8], [True, True])
+    champion = release("r1", labels, [1, 2, NOT_IN_CATALOGUE, NOT_IN_CATALOGUE])
+    challenger = release("r2", labels, [1, 2, NOT_IN_CATALOGUE, NOT_AUTOMATED])
+    with world.store.reading() as uow:
+
+        def reasons(one, other):
+            limits = {"precision": 0.9, "max_segment_drop": 1.0, "max_contradiction_share": 1.0}
+            found = compare(uow, champion=one, challenger=other, listing_ids=[1, 2, 3, 4], **limits)
+            return [reason for reason in found.gate.reasons if "not in catalogue" in reason]
+
+        said = reasons(champion, challenger)
+        assert len(said) == 1
+        assert "from 50.0 % to 25.0 %" in said[0]
+        assert "from 100.0 % to 75.0 %" in said[0]
+        assert reasons(challenger, champion) == []
+
+
 def test_that_a_release_without_labels_is_measured_as_nothing():
     measured = evaluate_scores(
         labels_of([], []), release_id="r1", certified_coverage=0.0, automation_rate=0.0
