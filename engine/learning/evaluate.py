@@ -255,9 +255,9 @@ def _lost_answers(champion: Ints, challenger: Ints) -> str:
         return ""
     whole, left = (float((answers != NOT_AUTOMATED).mean()) for answers in (champion, challenger))
     return (
-        f"note: “not in catalogue” falls from {100 * before:.1f} % to {100 * after:.1f} % of the listings, and "
-        f"what is automated without a person from {100 * whole:.1f} % to {100 * left:.1f} %, until more audits "
-        "bear it out"
+        f"note: “not in catalogue” falls from {100 * before:.1f} % to {100 * after:.1f} % of the listings, "
+        f"and what is automated without a person from {100 * whole:.1f} % to {100 * left:.1f} %, until more "
+        "audits bear it out"
     )
 
 
