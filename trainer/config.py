@@ -222,8 +222,8 @@ _ALC_AND_TCM: dict[str, Any] = {
 RECIPES: Mapping[str, Recipe] = {
     recipe.name: recipe.check()
     for recipe in (
-        Recipe(name="default", min_steps=300, learning_rate=2e-4, **_ALC_AND_TCM),
-        Recipe(name="thorough", min_steps=300, batch_size=128, **_ALC_AND_TCM),
+        Recipe(name="default", min_steps=300, learning_rate=2e-4, average=(0.5, 0.75), **_ALC_AND_TCM),
+        Recipe(name="thorough", min_steps=300, batch_size=128, average=(0.5, 0.75), **_ALC_AND_TCM),
         Recipe(name="infonce", min_steps=150),
         Recipe(name="prime", base="prime", min_steps=150, **_ALC_AND_TCM),
         Recipe(name="ngame", base="ngame", min_steps=150),
