@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.preprocessing import normalize
 
 from engine.automation.evidence_columns import column
 from engine.automation.tokens import TokenSets
 from engine.automation.tokens import normalise as fold_case
+from engine.backends.sparse_lexical import paired_cosine, rarity, unit_rows
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -47,20 +47,11 @@ class _WeightedGrams:
 
     def __init__(self, shortest: int, longest: int, item_texts: Sequence[str]) -> None:
         self._vectorizer = _grams("char_wb", shortest, longest, binary=False)
-        counts = self._count(item_texts)
-        frequency = np.bincount(counts.indices, minlength=_BUCKETS)
-        self._idf = (np.log((1 + len(item_texts)) / (1 + frequency)) + 1).astype(np.float32)
-
-    def _count(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        return _transform(self._vectorizer, texts)
+        self._idf = rarity(_transform(self._vectorizer, item_texts))
 
     def rows(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """One unit row per text; zero for an empty one."""
-        counts = self._count(texts)
-        if not counts.shape[0]:
-            return counts
-        counts.data = (1 + np.log(counts.data)) * self._idf[counts.indices]
-        return normalize(counts, copy=False).tocsr()
+        return unit_rows(_transform(self._vectorizer, texts), self._idf)
 
 
 def _transform(vectorizer: HashingVectorizer, texts: Sequence[str]) -> sparse.csr_matrix:
@@ -117,11 +108,11 @@ class LetterBook:
             item_row: [pairs] row of the catalogue.
         """
         right = self.items
-        out[:, column("code_likeness")] = _products(left.codes, listing_row, right.codes, item_row)
-        out[:, column("squeezed")] = _products(left.squeezed, listing_row, right.squeezed, item_row)
-        found = _products(left.text_letters, listing_row, right.code_letters, item_row)
+        out[:, column("code_likeness")] = paired_cosine(left.codes, listing_row, right.codes, item_row)
+        out[:, column("squeezed")] = paired_cosine(left.squeezed, listing_row, right.squeezed, item_row)
+        found = paired_cosine(left.text_letters, listing_row, right.code_letters, item_row)
         out[:, column("item_code_letters")] = found / _letters(right)[item_row]
-        found = _products(left.code_letters, listing_row, right.text_letters, item_row)
+        found = paired_cosine(left.code_letters, listing_row, right.text_letters, item_row)
         out[:, column("listing_code_letters")] = found / _letters(left)[listing_row]
 
 
@@ -136,12 +127,3 @@ def _spelled(tokens: TokenSets) -> str:
 
 def _squeeze(text: str) -> str:
     return _NOT_ALNUM.sub("", fold_case(text[:_MOST_LETTERS]))
-
-
-def _products(left: sparse.csr_matrix, li: Ints, right: sparse.csr_matrix, ii: Ints) -> Floats:
-    """Dot product of ``left[li[n]]`` and ``right[ii[n]]`` for every n, in bounded memory."""
-    out = np.empty(len(li), dtype=np.float32)
-    for start in range(0, len(li), 65_536):
-        part = slice(start, start + 65_536)
-        out[part] = np.asarray(left[li[part]].multiply(right[ii[part]]).sum(axis=1)).ravel()
-    return out

@@ -14,6 +14,8 @@ from sparse_dot_topn import sp_matmul_topn
 
 _BUCKETS = 2**20
 _NGRAMS = (3, 4)
+#: Pairs whose rows are multiplied at once.
+_PAIRS = 65_536
 
 
 def _vectorizer() -> HashingVectorizer:
@@ -45,20 +47,12 @@ class SparseLexical:
     def build(cls, item_texts: Sequence[str]) -> SparseLexical:
         """Index ``item_texts``; row i of the index is text i."""
         counts = _vectorizer().transform(item_texts).tocsr()
-        document_frequency = np.bincount(counts.indices, minlength=_BUCKETS)
-        idf = (np.log((1 + len(item_texts)) / (1 + document_frequency)) + 1).astype(np.float32)
-        return cls(idf, cls._weigh(counts, idf))
-
-    @staticmethod
-    def _weigh(counts: sparse.csr_matrix, idf: npt.NDArray[np.float32]) -> sparse.csr_matrix:
-        weighted = counts.copy()
-        # Sublinear term frequency: a gram that repeats is not that many times more telling.
-        weighted.data = (1 + np.log(weighted.data)) * idf[weighted.indices]
-        return normalize(weighted, copy=False).astype(np.float32).tocsr()
+        idf = rarity(counts)
+        return cls(idf, unit_rows(counts, idf))
 
     def vectors(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Unit TF-IDF rows of ``texts`` (n x 2^20, float32)."""
-        return self._weigh(self._vectorizer.transform(texts).tocsr(), self._idf)
+        return unit_rows(self._vectorizer.transform(texts).tocsr(), self._idf)
 
     def search(
         self, vectors: sparse.csr_matrix, k: int, *, threads: int = 2
@@ -89,12 +83,33 @@ class SparseLexical:
             return cls(arrays["idf"], items)
 
 
+def rarity(counts: sparse.csr_matrix) -> npt.NDArray[np.float32]:
+    """The inverse document frequency of every column of ``counts`` [documents, grams]: [grams]."""
+    documents, grams = counts.shape
+    document_frequency = np.bincount(counts.indices, minlength=grams)
+    return np.asarray(np.log((1 + documents) / (1 + document_frequency)) + 1, dtype=np.float32)
+
+
+def unit_rows(counts: sparse.csr_matrix, idf: npt.NDArray[np.float32]) -> sparse.csr_matrix:
+    """TF-IDF rows of length 1, zero where there is no gram: the shape of ``counts`` [n, grams], float32."""
+    if not counts.shape[0]:
+        return counts
+    weighted = counts.copy()
+    # Sublinear term frequency: a gram that repeats is not that many times more telling.
+    weighted.data = (1 + np.log(weighted.data)) * idf[weighted.indices]
+    return normalize(weighted, copy=False).astype(np.float32).tocsr()
+
+
 def paired_cosine(
     left: sparse.csr_matrix,
     left_rows: npt.NDArray[np.int64],
     right: sparse.csr_matrix,
     right_rows: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float32]:
-    """Dot product of ``left[left_rows[i]]`` and ``right[right_rows[i]]`` for every i."""
-    product = left[left_rows].multiply(right[right_rows])
-    return np.asarray(product.sum(axis=1), dtype=np.float32).ravel()
+    """Dot product of ``left[left_rows[i]]`` and ``right[right_rows[i]]`` for every i, in bounded memory."""
+    out = np.empty(len(left_rows), dtype=np.float32)
+    for start in range(0, len(out), _PAIRS):
+        part = slice(start, start + _PAIRS)
+        product = left[left_rows[part]].multiply(right[right_rows[part]])
+        out[part] = np.asarray(product.sum(axis=1)).ravel()
+    return out
