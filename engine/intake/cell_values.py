@@ -18,9 +18,10 @@ _EMPTY_WORDS = frozenset({"null", "nan", "none", "n/a", "#n/a", "<na>", "nat"})
 _FORMULA_START = "=+-@\t\r\uff1d\uff0b\uff0d\uff20"
 _ESCAPABLE = re.compile(f"'*[{re.escape(_FORMULA_START)}]")
 #: Control characters, lone surrogates (SQLite cannot store them), zero-width space, BOM, direction
-#: marks. The joiners U+200C and U+200D stay: several scripts need them.
+#: marks, and U+FFFE and U+FFFF, which are no characters and which XLSX cannot hold. The joiners U+200C and
+#: U+200D stay: several scripts need them.
 _UNWANTED = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff\ud800-\udfff]"
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff\ufffe\uffff\ud800-\udfff]"
 )
 _PRICE = re.compile(r"(?P<before>\D{0,20}?)(?P<number>\d(?:[\d.,'\u2019\s]*\d)?)(?P<after>\D{0,20})")
 #: Blanks and apostrophes stand between groups of three digits; ``_amount`` judges points and commas.

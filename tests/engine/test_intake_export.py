@@ -95,6 +95,18 @@ def test_that_any_text_survives_export_and_import(
         assert one.description == ("" if is_empty_word(text) else text)
 
 
+@pytest.mark.parametrize("kind", EXPORT_FORMATS)
+def test_that_what_is_no_character_is_left_out_wherever_it_is_written(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"out.{kind}"
+    row = {"id": "1\uffff", "title": "a\ufffeb\uffff", "description": "\ufffe"}
+    write_table([row, {"id": "2", "title": "t", "description": "d"}], list(row), path, kind)
+    back = list(read_records(path, RecordKind.LISTINGS))
+    assert [(one.external_id, one.title, one.description) for one in back] == [
+        ("1", "a b", ""),
+        ("2", "t", "d"),
+    ]
+
+
 def test_that_parquet_keeps_types_across_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export_tables, "_PART_ROWS", 2)
     rows = [
