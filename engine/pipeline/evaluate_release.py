@@ -106,12 +106,11 @@ def compare_releases(
     store: Store, shelf: ReleaseShelf, settings: WorkspaceSettings, *, champion: str, challenger: str
 ) -> Generator[Progress, None, Comparison]:
     """Measure both and let the gate judge."""
-    measured = []
-    listing_ids = np.zeros(0, np.int64)
-    for release_id in (champion, challenger):
-        release = yield from shelf.open(release_id, settings)
-        measured.append((yield from measure(store, shelf, release, settings)))
-        listing_ids = yield from _listing_ids(shelf, release)
+    release = yield from shelf.open(champion, settings)
+    measured = [(yield from measure(store, shelf, release, settings))]
+    release = yield from shelf.open(challenger, settings)
+    measured.append((yield from measure(store, shelf, release, settings)))
+    listing_ids = shelf.blocks(release.search).listing_ids()
     segments = _segments(store, listing_ids)
     feeds = _feed_coverages(store, measured[0], measured[1], settings.precision)
     with store.reading() as uow:
@@ -149,13 +148,6 @@ def _feed_coverages(
         precision,
         champion.labels.inclusion,
     )
-
-
-def _listing_ids(shelf: ReleaseShelf, release: LoadedRelease) -> Generator[Progress, None, np.ndarray]:
-    blocks = shelf.blocks(release.search)
-    numbers = yield from blocks.prepare()
-    ids = [blocks.read(number).listing_ids for number in numbers]
-    return np.concatenate(ids) if ids else np.zeros(0, np.int64)
 
 
 def _segments(store: Store, listing_ids: np.ndarray) -> list[str]:

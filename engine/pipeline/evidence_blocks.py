@@ -113,6 +113,14 @@ class EvidenceBlocks:
         self._claims = Claims.build([self._plain_pairs(n) for n in numbers], len(self._search.index.ids))
         return numbers
 
+    def listing_ids(self) -> Ints:
+        """Numbers of all listings whose blocks are prepared, ascending."""
+        ids = [np.zeros(0, np.int64)]
+        for number in self.numbers():
+            with np.load(self._path(number), allow_pickle=False) as kept:
+                ids.append(kept["listing_ids"])
+        return np.concatenate(ids)
+
     def _plain_pairs(self, number: int) -> PlainPairs:
         with np.load(self._path(number), allow_pickle=False) as kept:
             return PlainPairs(kept["item_row"].astype(np.int64), kept["plain"], kept["claim"])

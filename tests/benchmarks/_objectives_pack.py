@@ -17,26 +17,20 @@ turn down the first four. What stood above the last one named is rejected, the n
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from engine.automation.ranking import group_starts, plain_score
-from engine.contracts import Record, RecordKind
+from engine.contracts import Record
 from engine.learning.families import VALIDATION_SHARE, role_of
 from engine.learning.mining import duplicate_guard
-from engine.pipeline.release_files import ENCODER_FOLDER
-from engine.pipeline.release_shelf import ReleaseShelf
 from engine.pipeline.search_side import TextRecipe
 from engine.settings import WorkspaceSettings
 from engine.store import Store
-from engine.workspace import Workspace
 from tests.benchmarks._objectives_world import Candidates, Deal, Taught, World
-from tests.benchmarks.certificates import _drain
-from tests.benchmarks.evidence import Evidence, places, read_evidence
+from tests.benchmarks.evidence import Evidence, matched, places
 
 PAIRS, MORE_PAIRS, JUDGED, HELD, DECISIONS, REJECTED = 4000, 10000, 1000, 4000, 2800, 4
 #: Nothing is chosen on validation pairs in the kinds A and B, so few are held out of training.
@@ -60,19 +54,8 @@ class Source:
 
 def read_source(dataset: Path) -> Source:
     """Import a data set, search it and read the evidence of all its listings."""
-    gold: dict[str, set[str]] = {}
-    matches = pl.read_csv(dataset / "matches.csv", infer_schema=False).select("query_id", "item_id")
-    for query, item in matches.iter_rows():
-        gold.setdefault(query, set()).add(item)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "w"
-        with Workspace.create(path) as workspace:
-            _drain(workspace.import_table(dataset / "catalogue.csv", RecordKind.CATALOGUE))
-            _drain(workspace.import_table(dataset / "queries.csv", RecordKind.LISTINGS, feed="all"))
-            _drain(workspace.match())
-        with Store.open(path) as store:
-            data = read_evidence(store, gold, ReleaseShelf(store).folder_of("r0001") / ENCODER_FOLDER)
-            listings, items, recipe = _records(store, data)
+    with matched(dataset) as (store, gold, data):
+        listings, items, recipe = _records(store, data)
     row = {item.external_id: number for number, item in enumerate(items)}
     ids = np.asarray([item.id for item in items])
     return Source(

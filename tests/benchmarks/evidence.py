@@ -11,7 +11,8 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -53,8 +54,16 @@ class Evidence:
 
 def gather(dataset: Path) -> Evidence:
     """The evidence of every listing, as the product computes it."""
+    with matched(dataset) as (_, _, data):
+        return data
+
+
+@contextmanager
+def matched(dataset: Path) -> Iterator[tuple[Store, dict[str, set[str]], Evidence]]:
+    """A data set imported and matched in a workspace that is gone afterwards, its gold and its evidence."""
     gold: dict[str, set[str]] = {}
-    for query, item in pl.read_csv(dataset / "matches.csv", infer_schema=False).iter_rows():
+    matches = pl.read_csv(dataset / "matches.csv", infer_schema=False).select("query_id", "item_id")
+    for query, item in matches.iter_rows():
         gold.setdefault(query, set()).add(item)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "w"
@@ -63,7 +72,8 @@ def gather(dataset: Path) -> Evidence:
             _drain(workspace.import_table(dataset / "queries.csv", RecordKind.LISTINGS, feed="all"))
             _drain(workspace.match())
         with Store.open(path) as store:
-            return read_evidence(store, gold, ReleaseShelf(store).folder_of("r0001") / ENCODER_FOLDER)
+            encoder = ReleaseShelf(store).folder_of("r0001") / ENCODER_FOLDER
+            yield store, gold, read_evidence(store, gold, encoder)
 
 
 def read_evidence(store: Store, gold: dict[str, set[str]], encoder: Path) -> Evidence:
