@@ -157,14 +157,14 @@ def cross(
     asked[first] = True
     return {
         "ce_train_s": round(seconds, 1),
-        "matcher_ce": behind_matcher(world, deal, wider, trained=True).figures,
+        "matcher_ce": behind_matcher(world, deal, wider, seen=True).figures,
         **_in_band(world, deal, behind, said[behind.held], asked[behind.held]),
     }
 
 
 def _first(world: World, deal: Deal, evidence: np.ndarray, behind: Behind, count: int) -> np.ndarray:
     """The pairs that the matcher puts first, of the judged and the held-out listings."""
-    fitted = fit_matcher(learning_set(world, deal, evidence, trained=False))
+    fitted = fit_matcher(learning_set(world, deal, evidence, seen=False))
     assert fitted is not None, "behind_matcher fitted one to the same listings"
     judged = world.candidates.of(deal.judged)
     strength = np.full(len(evidence), -np.inf, np.float32)

@@ -7,6 +7,7 @@ the trained encoder's; a matcher is fitted to the judged listings as the product
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from engine.automation.ranking import best_rows
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts.selective import area_under_risk_coverage, coverage_at
 from tests.benchmarks._objectives_plan import Line
-from tests.benchmarks._objectives_train import Trained, vectors_of
+from tests.benchmarks._objectives_train import Trained, fold_of, vectors_of
 from tests.benchmarks._objectives_world import SPARE, Deal, World, set_with_margin
 from trainer.devices import ComputeDevice
 from trainer.embedding import TokenTable, Vectors
@@ -107,8 +108,9 @@ class Behind:
     confidence: np.ndarray
 
 
-def learning_set(world: World, deal: Deal, evidence: np.ndarray, trained: bool) -> LearningSet:
-    """The judged listings as a matcher learns from them; a trained encoder has seen some."""
+def learning_set(world: World, deal: Deal, evidence: np.ndarray, seen: bool) -> LearningSet:
+    """The judged listings as a matcher learns from them; ``seen``: their evidence is of an encoder that was
+    trained on some."""
     candidates = world.candidates
     mine = candidates.of(deal.judged)
     rows = candidates.listing_row[mine]
@@ -120,17 +122,17 @@ def learning_set(world: World, deal: Deal, evidence: np.ndarray, trained: bool) 
         candidates.named[mine],
         candidates.text[place],
         ~candidates.matchable[place],
-        ~np.isin(listings, deal.unseen) if trained and deal.unseen is not None else None,
+        ~np.isin(listings, deal.unseen) if seen and deal.unseen is not None else None,
     )
 
 
-def behind_matcher(world: World, deal: Deal, evidence: np.ndarray, trained: bool) -> Behind:
+def behind_matcher(world: World, deal: Deal, evidence: np.ndarray, seen: bool) -> Behind:
     """Fit a matcher to the judged listings, and ask it about the held-out ones.
 
     Raises:
         ValueError: too few were judged.
     """
-    fitted = fit_matcher(learning_set(world, deal, evidence, trained))
+    fitted = fit_matcher(learning_set(world, deal, evidence, seen))
     if fitted is None:
         raise ValueError(f"{world.data} has too few judged listings to fit a matcher to")
     matcher = OnnxMatcher(fitted.graphs)
@@ -164,9 +166,17 @@ def pair_head(world: World, encoded: Encoded, head: QueryLabel, device: ComputeD
 
 
 def evidence_of(
-    world: World, line: Line, trained: Trained, encoded: Encoded, device: ComputeDevice
+    world: World,
+    line: Line,
+    trained: Trained,
+    encoded: Encoded,
+    device: ComputeDevice,
+    folds: Iterable[Encoded] = (),
 ) -> np.ndarray:
-    """The evidence with the trained similarity, and the score that a line adds."""
+    """The evidence with the trained similarity, and the score that a line adds.
+
+    ``folds``: judged listings that ``trained`` has seen have the similarity of their fold's.
+    """
     candidates = world.candidates
     evidence = candidates.evidence.copy()
     if line.second == "untrained":
@@ -179,5 +189,14 @@ def evidence_of(
         said = pair_head(world, encoded, head, device)
         set_with_margin(evidence, candidates.listing_row, said, SPARE)
     similarity = encoded.similarity(world)
+    deal = world.deals[line.kind]
+    seen = candidates.of(sorted(set(deal.judged) - set(() if line.whole else deal.unseen or ())))
+    for fold, other in enumerate(folds):
+        mine = seen & np.isin(candidates.listing_row, _rows_of(world, fold, line.folds))
+        similarity[mine] = other.similarity(world)[mine]
     set_with_margin(evidence, candidates.listing_row, similarity, ("similarity", "similarity_margin"))
     return evidence
+
+
+def _rows_of(world: World, fold: int, folds: int) -> list[int]:
+    return [row for row in world.candidates.rows.tolist() if fold_of(row, folds) == fold]

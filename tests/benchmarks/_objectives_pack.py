@@ -8,7 +8,8 @@ A quarter of the listings, drawn by seed, is held out. Of the others, for the ki
 * ``B``: 10,000 confirmed listings, where there are that many.
 * ``L``: 2,800 decisions (two thirds of what there is at most), drawn whether they match or not, are what the
   learning stream asks about in the first 4,000. The families of seven in ten items train; all fit the
-  matcher, those the encoder has seen at a fraction; all held-out listings measure.
+  matcher, those the encoder has seen at a fraction; all held-out listings measure. Of the listings that
+  nobody judged, those join as guesses that a matcher of the untrained encoder's evidence is surest of.
 
 The candidates are those of the untrained encoder and of characters, whatever is trained later. A reviewer
 names every right candidate among the first ten, or else the first right one further down; without one they
@@ -17,12 +18,15 @@ turn down the first four. What stood above the last one named is rejected, the n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from engine.automation.ranking import group_starts, plain_score
+from engine.automation.listing_evidence import head_evidence
+from engine.automation.matcher import LearningSet, fit_matcher
+from engine.automation.ranking import best_rows, group_starts, plain_score
+from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import Record
 from engine.learning.families import VALIDATION_SHARE, role_of
 from engine.learning.mining import duplicate_guard
@@ -37,6 +41,8 @@ PAIRS, MORE_PAIRS, JUDGED, HELD, DECISIONS, REJECTED = 4000, 10000, 1000, 4000, 
 FEW_VALIDATE = 0.05
 FLIPPED = 0.1
 SHOWN = WorkspaceSettings().shown_candidates
+#: Guesses: as many of the surest as are right with this probability on average, by the matcher's own word.
+GUESSED, GUESS_PRECISION = 10_000, 0.97
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +148,83 @@ class Reviewer:
             taught.append(Taught(listing, source.texts[listing], matches, rejected, mined, role))
             family.append(first)
         self._guard(taught, family)
-        return taught, flips
+        return self._weighed(taught, seed), flips
+
+    def _weighed(self, taught: list[Taught], seed: int) -> list[Taught]:
+        """With the weight of each: the odds of its item to those of the strongest other, 1 at most.
+
+        Two matchers, each of them fitted to one half, have the word on the other half.
+        """
+        data, items = self._source.data, self._source.item_row
+        confirmed = {one.row: set(one.matches) for one in taught}
+        mine = np.flatnonzero(np.isin(data.listing_row, list(confirmed)))
+        rows = data.listing_row[mine]
+        named = np.asarray(
+            [item in confirmed[row] for row, item in zip(rows.tolist(), items[mine].tolist(), strict=True)]
+        )
+        listings = np.unique(rows)
+        second = np.isin(rows, np.random.default_rng([seed, 3]).permutation(listings)[::2])
+        strength = np.zeros(len(mine), np.float32)
+        for half in (second, ~second):
+            learnt = np.unique(rows[half])
+            none = np.asarray([not confirmed[row] for row in learnt.tolist()])
+            pairs = mine[half]
+            fitted = fit_matcher(
+                LearningSet(rows[half], data.evidence[pairs], named[half], data.text[learnt], none)
+            )
+            if fitted is None:
+                return taught
+            strength[~half] = OnnxMatcher(fitted.graphs).log_odds(data.evidence[mine[~half]])
+        starts = group_starts(rows)
+        own = np.maximum.reduceat(np.where(named, strength, -np.inf), starts)
+        other = np.maximum.reduceat(np.where(named, -np.inf, strength), starts)
+        with np.errstate(invalid="ignore"):
+            odds = np.exp(np.minimum(own - other, 0.0))
+        # A right one that is no candidate was found by search: the matcher has no word on it.
+        weight = dict(zip(listings.tolist(), np.where(np.isfinite(own), odds, 1.0).tolist(), strict=True))
+        return [replace(one, weight=float(weight.get(one.row, 1.0))) for one in taught]
+
+    def guess(self, judged: list[int], others: list[int]) -> list[Taught]:
+        """Of ``others`` the surest, with what a matcher says that is fitted to ``judged``."""
+        source, data, named = self._source, self._source.data, self.named()
+        mine = np.isin(data.listing_row, judged)
+        rows = np.unique(data.listing_row[mine])
+        fitted = fit_matcher(
+            LearningSet(
+                data.listing_row[mine],
+                data.evidence[mine],
+                named[mine],
+                data.text[rows],
+                ~data.matchable[rows],
+            )
+        )
+        if fitted is None:
+            return []
+        matcher = OnnxMatcher(fitted.graphs)
+        asked = np.isin(data.listing_row, others)
+        rows, evidence, items = data.listing_row[asked], data.evidence[asked], source.item_row[asked]
+        strength = matcher.log_odds(evidence)
+        best = best_rows(rows, strength)
+        _, heads = head_evidence(rows, evidence, strength, data.text[rows[best]], best)
+        confidence = matcher.confidence(heads)
+        if confidence is None:
+            return []
+        order = np.argsort(-confidence, kind="stable")
+        sure = np.cumsum(confidence[order]) / np.arange(1, len(order) + 1) >= GUESS_PRECISION
+        surest = order[: int(sure.sum())][:GUESSED]
+        starts = group_starts(rows)
+        ends = np.append(starts[1:], len(rows))
+        taught = []
+        for n in surest.tolist():
+            ranked = starts[n] + np.argsort(-strength[starts[n] : ends[n]], kind="stable")
+            row, found = int(rows[best[n]]), items[ranked].tolist()
+            taught.append(Taught(row, source.texts[row], found[:1], [], found[1 : 1 + REJECTED], "train"))
+        self._guard(taught, [one.matches[0] for one in taught])
+        for one in taught:
+            # What the guard keeps is turned down as surely as the best is confirmed.
+            one.rejected.extend(one.mined)
+            one.mined.clear()
+        return taught
 
     def _same_role(self, items: list[int], role: str, seed: int, validation: float) -> list[int]:
         """Those of some items whose family plays the same part in training."""
@@ -177,7 +259,8 @@ def deal_world(source: Source, seed: int) -> World:
     def confirmed(count: int, flipped: float = 0.0) -> Deal:
         train = matched[:count]
         taken = set(train)
-        judged = sorted([row for row in pool if row not in taken][:JUDGED])
+        # From the other end of the order: near its beginning all that match train.
+        judged = sorted([row for row in reversed(pool) if row not in taken][:JUDGED])
         taught, flips = reviewer.teach(train, seed, FEW_VALIDATE, flipped=flipped)
         return Deal(taught, judged, held, flips=flips or None)
 
@@ -189,7 +272,8 @@ def deal_world(source: Source, seed: int) -> World:
     learning = sorted(pool[: min(DECISIONS, 2 * len(pool) // 3)])
     taught, _ = reviewer.teach(learning, seed, VALIDATION_SHARE)
     unseen = [one.row for one in taught if one.role != "train"]
-    deals["L"] = Deal(taught, learning, sorted(future), unseen=unseen)
+    guesses = reviewer.guess(learning, [row for row in pool if row not in set(learning)])
+    deals["L"] = Deal(taught, learning, sorted(future), unseen=unseen, guesses=guesses)
 
     needed = sorted({row for deal in deals.values() for row in (*deal.judged, *deal.held)})
     return World(

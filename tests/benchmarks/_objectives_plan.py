@@ -57,6 +57,15 @@ class Line(BaseModel):
         second: a score that joins the evidence beside the trained similarity: the untrained one, or
             what the head of the query-label objective says of a pair.
         cross: a cross-encoder, as evidence and as an order.
+        average: share of the trained weights in an average with the start; 1: the trained ones alone.
+        folds: as many further encoders are trained on all listings but a share each, with as many passes: a
+            judged listing's similarity is of the one that has not seen it. 0: one encoder is all there is,
+            and those it has seen fit the matcher at a fraction.
+        whole: all families train, also those that validate.
+        guessed: listings that nobody judged, trained on as if they were confirmed for what an untrained
+            matcher is surest of.
+        weighed: pairs count as far as a matcher that has not seen them goes along with them.
+        noised: items, trained on as if they were listings, with words left out and in another order.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,6 +80,12 @@ class Line(BaseModel):
     peer: int | None = None
     second: Literal["untrained", "pair head"] | None = None
     cross: Cross | None = None
+    average: float = 1.0
+    folds: int = 0
+    whole: bool = False
+    guessed: int = 0
+    noised: int = 0
+    weighed: bool = False
 
     @property
     def key(self) -> tuple[str, int, str, str]:

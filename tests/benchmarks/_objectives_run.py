@@ -24,14 +24,14 @@ from engine.contracts.training import TrainingJob
 from tests.benchmarks._objectives_cross import cross
 from tests.benchmarks._objectives_measure import Encoded, behind_matcher, evidence_of
 from tests.benchmarks._objectives_plan import UNTRAINED, Line
-from tests.benchmarks._objectives_train import PEER_TOKENS, Trained, train
+from tests.benchmarks._objectives_train import PEER_TOKENS, Trained, train, train_folds
 from tests.benchmarks._objectives_world import World, read_results
 from trainer.devices import ComputeDevice, choose_device
 from trainer.embedding import load_encoder
 
 Result = dict[str, Any]
 Device = Literal["auto", "cuda", "cpu"]
-_read = lru_cache(maxsize=1)(World.read)
+_read = lru_cache(maxsize=4)(World.read)
 
 
 def measure(folder: Path, line: Line, base: Path, device: ComputeDevice) -> Result:
@@ -46,8 +46,9 @@ def measure(folder: Path, line: Line, base: Path, device: ComputeDevice) -> Resu
     )
     deal = world.deals[line.kind]
     encoded = Encoded.of(world, trained.model, device)
-    evidence = evidence_of(world, line, trained, encoded, device)
-    behind = behind_matcher(world, deal, evidence, trained=not untrained)
+    folds = (Encoded.of(world, model, device) for model in train_folds(world, line, base, device))
+    evidence = evidence_of(world, line, trained, encoded, device, folds)
+    behind = behind_matcher(world, deal, evidence, seen=not (untrained or line.folds))
     result: Result = {"similarity": encoded.alone(world, deal, device), "matcher": behind.figures}
     if line.cross is not None:
         result |= cross(world, line, evidence, behind, trained, base, device)

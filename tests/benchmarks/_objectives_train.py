@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,15 @@ from transformers import set_seed
 from transformers.trainer_callback import PrinterCallback
 
 from tests.benchmarks._objectives_plan import Line
-from tests.benchmarks._objectives_world import World
+from tests.benchmarks._objectives_world import Taught, World
+from trainer.agreement import GradientAgreement, TrustedPairs, split_trusted
+from trainer.averaging import average_with_start
 from trainer.config import resolve_recipe
 from trainer.devices import ComputeDevice
 from trainer.embedding import TokenTable, Vectors, encode, load_encoder
 from trainer.encoder_trainer import EncoderTrainer, TrainingRows, training_arguments
 from trainer.losses import compose
-from trainer.pairs import PairSet
+from trainer.pairs import JudgedListing, PairSet
 from trainer.run_callback import RunCallback
 from trainer.sampling import LookAlikeBatches, inverse_propensity
 
@@ -39,6 +42,8 @@ PEER_TOKENS = 256
 RECHECKED = 100
 #: Texts of one pass on a GPU that encodes only.
 PASS_ROWS = 1024
+#: Share of an item's words that its noised text lost, and how far, in words, the others moved.
+LOST, MOVED = 0.3, 1.5
 
 
 @dataclass(frozen=True)
@@ -70,16 +75,67 @@ def vectors_of(model: SentenceTransformer, tokens: TokenTable, device: ComputeDe
 
 def train(world: World, line: Line, base: Path, device: ComputeDevice) -> Trained:
     """The encoder of a line."""
-    pairs = world.pairs(line.kind, line.pairs)
+    pairs = world.pairs(
+        line.kind, line.pairs, whole=line.whole, more=_more(world, line), weighed=line.weighed
+    )
     steps = steps_of(line, pairs)
     began = time.perf_counter()
+    trained = _one(world, pairs, line, base, device, steps)
+    trained.said.update(steps=steps, pairs=pairs.pair_count, train_s=round(time.perf_counter() - began, 1))
+    return trained
+
+
+def fold_of(row: int, folds: int) -> int:
+    """The fold of a listing."""
+    return int.from_bytes(blake2b(str(row).encode(), digest_size=8).digest(), "big") % folds
+
+
+def train_folds(world: World, line: Line, base: Path, device: ComputeDevice) -> Iterator[SentenceTransformer]:
+    """Encoders that have each seen all listings but those of one fold, as often as that of the line."""
+    steps = steps_of(line, world.pairs(line.kind, line.pairs, whole=line.whole))
+    for fold in range(line.folds):
+
+        def left_out(row: int, fold: int = fold) -> bool:
+            return fold_of(row, line.folds) == fold
+
+        more = [one for one in _more(world, line) if not left_out(one.row)]
+        pairs = world.pairs(
+            line.kind, line.pairs, whole=line.whole, without=left_out, more=more, weighed=line.weighed
+        )
+        share = 1 - 1 / line.folds
+        yield _one(world, pairs, line, base, device, max(1, round(steps * share))).model
+
+
+def _one(world: World, pairs: PairSet, line: Line, base: Path, device: ComputeDevice, steps: int) -> Trained:
+    """An encoder trained on ``pairs``, averaged with its start where the line asks for it."""
     with tempfile.TemporaryDirectory() as folder:
         if line.peer is not None:
             trained = _peer(pairs, line, base, device, steps, Path(folder))
         else:
             trained = _ours(world, pairs, line, base, device, steps, Path(folder))
-    trained.said.update(steps=steps, pairs=pairs.pair_count, train_s=round(time.perf_counter() - began, 1))
+    if line.average < 1:
+        start, _ = load_encoder(base, device.kind, PEER_TOKENS)
+        shares, nothing = (line.average,), {"aurc": 0.0}
+        average_with_start(trained.model, start.state_dict(), shares, lambda: nothing, trained_too=False)
     return trained
+
+
+def _more(world: World, line: Line) -> list[Taught]:
+    """What a line trains on beside what was judged."""
+    guesses = (world.deals[line.kind].guesses or [])[: line.guessed]
+    random = np.random.default_rng([line.seed, 2])
+    items = random.permutation(len(world.item_texts))[: line.noised].tolist()
+    return [*guesses, *(_noised(world, item, random) for item in items)]
+
+
+def _noised(world: World, item: int, random: np.random.Generator) -> Taught:
+    """An item as if somebody else had listed it: some words are lost, others moved."""
+    words = world.item_texts[item].split()
+    kept = [word for word in words if random.random() >= LOST] or words
+    place = np.arange(len(kept)) + random.normal(0, MOVED, len(kept))
+    text = " ".join(kept[n] for n in np.argsort(place).tolist())
+    # Rows of items begin behind those of listings, and below 0 there are none.
+    return Taught(-1 - item, text, [item], [], [], "train")
 
 
 def _ours(
@@ -99,6 +155,9 @@ def _ours(
     )
     set_seed(line.seed)
     device.prepare()
+    trusted: Sequence[JudgedListing] = ()
+    if recipe.gradient_agreement > 0:
+        pairs, trusted = split_trusted(pairs, line.seed)
     model, _ = load_encoder(base, device.kind, recipe.max_tokens)
     tokens = TokenTable(model, [listing.text for listing in pairs.train])
     rows = TrainingRows(pairs, recipe, tokens, TokenTable(model, pairs.item_texts))
@@ -117,6 +176,18 @@ def _ours(
     dimension = model.get_embedding_dimension()
     assert dimension is not None
     objective = compose(recipe, model, dimension, chunk_rows=device.chunk_rows).to(model.device)
+    refresh: Callable[[], None] | None = None
+    if trusted:
+        agreement = GradientAgreement(objective.parts[recipe.base], dimension, recipe.gradient_agreement)
+        objective.agreement = agreement.to(model.device)
+        trusted_pairs = TrustedPairs(model, pairs, trusted)
+
+        def refresh() -> None:
+            def encoded(table: TokenTable) -> Vectors:
+                return vectors_of(model, table, device)
+
+            agreement.refresh(trusted_pairs.batch(encoded, agreement.trusted.device))
+
     trainer = _NoCheckpoints(
         model=model,
         arguments=training_arguments(
@@ -134,6 +205,7 @@ def _ours(
             cancelled=lambda: False,
             validate=None,
             steps_per_epoch=len(sampler),
+            refresh=refresh,
         ),
         emit=lambda event: None,
     )

@@ -8,7 +8,7 @@ their evidence. Listings and items go by their row in the data set throughout.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +30,8 @@ class Taught:
     """A listing as training sees it; items by row.
 
     ``matches`` are what the reviewer named, ``rejected`` what stood above that, ``mined`` what stood below
-    and passed the duplicate guard; ``role`` is ``train`` or ``validation``.
+    and passed the duplicate guard; ``role`` is ``train`` or ``validation``. ``weight`` is how far a matcher
+    that has not seen the decision goes along with it.
     """
 
     row: int
@@ -39,6 +40,7 @@ class Taught:
     rejected: list[int]
     mined: list[int]
     role: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Deal:
     """Who plays which part: listings by row.
 
     ``judged`` fit the matcher and ``held`` measure. ``unseen`` are the judged ones that the encoder was not
-    trained on; None: it was trained on none of them. ``flips`` were confirmed for a wrong item.
+    trained on; None: it was trained on none of them. ``flips`` were confirmed for a wrong item. ``guesses``
+    are listings that nobody judged, the surest first, with the item that an untrained matcher gives them.
     """
 
     train: list[Taught]
@@ -54,6 +57,7 @@ class Deal:
     held: list[int]
     unseen: list[int] | None = None
     flips: list[int] | None = None
+    guesses: list[Taught] | None = None
 
 
 class Candidates(NamedTuple):
@@ -93,14 +97,34 @@ class World:
     deals: dict[str, Deal]
     candidates: Candidates
 
-    def pairs(self, kind: str, listings: int | None = None) -> PairSet:
-        """What the encoder is trained on: the first so many listings of a kind, or all."""
+    def pairs(
+        self,
+        kind: str,
+        listings: int | None = None,
+        *,
+        whole: bool = False,
+        without: Callable[[int], bool] | None = None,
+        more: Iterable[Taught] = (),
+        weighed: bool = False,
+    ) -> PairSet:
+        """What the encoder is trained on.
+
+        Args:
+            kind: of the world.
+            listings: the first so many; None: all.
+            whole: all families train and none validates.
+            without: tells by row which listings are left out.
+            more: to be trained on as well.
+            weighed: pairs count by the matcher's word on them.
+        """
         first: dict[str, int] = {}
         same = tuple(first.setdefault(text, row) for row, text in enumerate(self.item_texts))
         by_role: dict[str, list[JudgedListing]] = {"train": [], "validation": []}
-        for taught in self.deals[kind].train[:listings]:
-            if taught.matches or (taught.rejected and taught.role == "train"):
-                by_role[taught.role].append(_judged(taught))
+        taught = [one for one in self.deals[kind].train[:listings] if not (without and without(one.row))]
+        for one in (*taught, *more):
+            role = "train" if whole else one.role
+            if one.matches or (one.rejected and role == "train"):
+                by_role[role].append(_judged(one, one.weight if weighed else 1.0))
         return PairSet(
             tuple(self.item_texts),
             tuple(by_role["train"]),
@@ -148,15 +172,21 @@ class World:
             texts={int(row): text for row, text in document["texts"].items()},
             answers={int(row): right for row, right in document["answers"].items()},
             deals={
-                kind: Deal(**deal | {"train": [Taught(**taught) for taught in deal["train"]]})
+                kind: Deal(
+                    **deal
+                    | {
+                        name: deal[name] and [Taught(**taught) for taught in deal[name]]
+                        for name in ("train", "guesses")
+                    }
+                )
                 for kind, deal in document["deals"].items()
             },
             candidates=Candidates(**arrays),
         )
 
 
-def _judged(taught: Taught) -> JudgedListing:
-    weight: dict[int | None, float] = dict.fromkeys(taught.matches, 1.0) if taught.matches else {None: 1.0}
+def _judged(taught: Taught, counts: float) -> JudgedListing:
+    weight: dict[int | None, float] = dict.fromkeys(taught.matches, counts) if taught.matches else {None: 1.0}
     return JudgedListing(
         taught.text,
         tuple(taught.matches),
