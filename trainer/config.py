@@ -93,6 +93,9 @@ class Recipe(BaseModel):
             (WiSE-FT); the best on validation is kept. Empty: no averaging.
         fallback_average: where ``average`` is empty, the best of these on validation is exported beside the
             trained encoder, for the case that the gate refuses that. Empty: nothing beside it.
+        folds: so many further encoders are trained, each on all listings but a share, so that the matcher
+            can learn from the others what new listings are like; 0 trains none, and the matcher hardly
+            learns from listings that were trained on.
         log_steps: report progress after so many steps.
         checkpoint_steps: write a checkpoint after so many steps (and always at the end).
     """
@@ -145,6 +148,7 @@ class Recipe(BaseModel):
     evaluate_steps: int = Field(default=40, ge=1)
     average: tuple[float, ...] = ()
     fallback_average: tuple[float, ...] = (0.5, 0.75)
+    folds: int = Field(default=0, ge=0, le=10)
     log_steps: int = Field(default=5, ge=1)
     checkpoint_steps: int = Field(default=50, ge=1)
 
@@ -164,6 +168,8 @@ class Recipe(BaseModel):
             problems.append(f"max_epochs {self.max_epochs} is below epochs {self.epochs}")
         if self.unmatched_listings and self.hard_negatives == 0:
             problems.append("unmatched_listings needs hard_negatives of at least 1")
+        if self.folds == 1:
+            problems.append("folds must be 0, or 2 and more")
         if any(not 0 < share <= 1 for share in self.average):
             problems.append("average must hold shares above 0 and up to 1")
         if any(not 0 < share < 1 for share in self.fallback_average):
@@ -212,6 +218,12 @@ class Recipe(BaseModel):
         wanted = math.ceil(self.min_steps / max(steps_per_epoch, 1))
         return max(self.epochs, min(wanted, self.max_epochs))
 
+    def steps_for(self, listings: int) -> int:
+        """How many steps a run over so many listings takes."""
+        per_epoch = math.ceil(listings / self.batch_size)
+        steps = self.epochs_for(per_epoch) * per_epoch
+        return min(steps, self.max_steps or steps)
+
 
 _ALC_AND_TCM: dict[str, Any] = {
     "query_label_weight": 0.1,
@@ -222,8 +234,10 @@ _ALC_AND_TCM: dict[str, Any] = {
 RECIPES: Mapping[str, Recipe] = {
     recipe.name: recipe.check()
     for recipe in (
-        Recipe(name="default", min_steps=300, learning_rate=2e-4, average=(0.5, 0.75), **_ALC_AND_TCM),
-        Recipe(name="thorough", min_steps=300, batch_size=128, average=(0.5, 0.75), **_ALC_AND_TCM),
+        Recipe(
+            name="default", min_steps=300, learning_rate=2e-4, average=(0.5, 0.75), folds=2, **_ALC_AND_TCM
+        ),
+        Recipe(name="thorough", min_steps=300, batch_size=128, average=(0.5, 0.75), folds=2, **_ALC_AND_TCM),
         Recipe(name="infonce", min_steps=150),
         Recipe(name="prime", base="prime", min_steps=150, **_ALC_AND_TCM),
         Recipe(name="ngame", base="ngame", min_steps=150),

@@ -52,11 +52,9 @@ class TrainingRows:
         self.sampler: LookAlikeBatches | None = None
         self.catalogue: CatalogueTexts | None = None
         for number, listing in enumerate(pairs.train):
-            choices: tuple[int | None, ...] = listing.matches
-            if not choices:
-                if not (recipe.unmatched_listings and listing.variants + listing.rejected):
-                    continue
-                choices = (None,)
+            if not listing.teaches(recipe.unmatched_listings):
+                continue
+            choices: tuple[int | None, ...] = listing.matches or (None,)
             self.listings.append(number)
             self.rows_of.append(list(range(len(self.rows), len(self.rows) + len(choices))))
             self.rows.extend((number, item) for item in choices)

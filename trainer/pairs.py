@@ -27,6 +27,10 @@ class JudgedListing:
     mined: tuple[int, ...] = ()
     listing_id: str = ""
 
+    def teaches(self, unmatched: bool) -> bool:
+        """Whether it joins batches; with ``unmatched`` also without a match, for its rejected candidates."""
+        return bool(self.matches) or (unmatched and bool(self.variants + self.rejected))
+
 
 @dataclass(frozen=True)
 class PairSet:

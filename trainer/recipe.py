@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,6 +17,8 @@ from transformers import set_seed
 
 from engine.contracts.training import (
     AVERAGED,
+    FOLD_STARTS,
+    FOLDS,
     AveragedEncoder,
     TrainingCancelled,
     TrainingEvaluated,
@@ -37,6 +39,7 @@ from trainer.data import read_job, read_pairs
 from trainer.devices import ComputeDevice, choose_device
 from trainer.embedding import TokenTable, Vectors, encode_together, load_encoder
 from trainer.encoder_trainer import EncoderTrainer, TrainingRows, training_arguments
+from trainer.folds import Fold, folds_of, of_a_fold, stretches
 from trainer.launch import ALONE, Place
 from trainer.losses import TrainingObjective, compose
 from trainer.memory import BatchSize, fit_into_memory
@@ -75,10 +78,11 @@ def train(job_folder: Path, *, emit: Emit, cancelled: Callable[[], bool], place:
     device = choose_device(job)
     device.prepare()
     pairs = read_pairs(job_folder)
-    fingerprint = run_fingerprint(job, recipe, pairs, job_folder / "start")
+    start = job_folder / "start"
+    fingerprint = run_fingerprint(job, recipe, pairs, job_folder, start)
     if already_done(job_folder, fingerprint, emit):
         return
-    run = Run(job_folder, job, recipe, device, pairs, fingerprint)
+    run = Run(job_folder, job, recipe, device, pairs, fingerprint, start)
     logs = with_scalars(job_folder / "logs", emit) if place.rank == 0 else nullcontext(emit)
     with joined(place, device) as ranks, logs as emit_and_write:
         run_job(run, ranks, emit=emit_and_write, cancelled=cancelled)
@@ -86,7 +90,10 @@ def train(job_folder: Path, *, emit: Emit, cancelled: Callable[[], bool], place:
 
 @dataclass(frozen=True)
 class Run:
-    """A job, checked: what every step of it looks at."""
+    """An encoder to train, checked: what every step of it looks at.
+
+    ``share`` is that of the trained weights in its average with the start, where validation is not asked.
+    """
 
     folder: Path
     job: TrainingJob
@@ -94,16 +101,18 @@ class Run:
     device: ComputeDevice
     pairs: PairSet
     fingerprint: str
+    start: Path
+    share: float | None = None
 
 
-def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]) -> None:
-    """Train, top to bottom; every process of the run is in here at the same time."""
+def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]) -> bool:
+    """Train, top to bottom; every process of the run is in here at the same time. False: it was cancelled."""
     began = time.monotonic()
-    job, recipe, device, pairs = run.job, run.recipe, run.device, run.pairs
+    job, recipe, device, pairs, start = run.job, run.recipe, run.device, run.pairs, run.start
     trusted: Sequence[JudgedListing] = ()
     if recipe.gradient_agreement > 0:
         pairs, trusted = split_trusted(pairs, job.seed)
-    start = run.folder / "start"
+    folds = folds_of(recipe, run.pairs)
 
     def stop_if_cancelled() -> None:
         # Where others wait for this process, requests are looked at after a step only, by all at once.
@@ -140,7 +149,9 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
     )
     rows.sampler = sampler
     epochs = recipe.epochs_for(len(sampler))
-    total_steps = min(epochs * len(sampler), recipe.max_steps or epochs * len(sampler))
+    total_steps = recipe.steps_for(len(rows.rows_of))
+    stretch, *others = stretches(total_steps, folds)
+    emit_whole, emit = emit, stretch.within(emit)
 
     if recipe.distill_weight > 0:
         pool = item_tokens.subset(text_pool(pairs.same_text, job.seed))
@@ -221,40 +232,84 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
         step = trainer.state.global_step
         if callback.stopped:
             emit(TrainingCancelled(step=step))
-            return
-        if not ranks.is_first:
-            return  # all have the same encoder by now
-
-        # 5. What came out, averaged with the start where the recipe asks for it.
-        metrics = callback.metrics
-        if validation:
-            metrics = validate(model)
-            if recipe.average:
+            return False
+        share, metrics, exported, averaged = 1.0, callback.metrics, None, None
+        if ranks.is_first:  # all have the same encoder by now
+            # 5. What came out, averaged with the start where the recipe asks for it.
+            shares = recipe.average if run.share is None else (run.share,)
+            if validation:
+                metrics = validate(model)
+            if shares and (validation or run.share is not None):
                 untrained, _ = load_encoder(start, device.kind, recipe.max_tokens)
                 share, metrics = average_with_start(
-                    model, untrained.state_dict(), recipe.average, lambda: validate(model)
+                    model,
+                    untrained.state_dict(),
+                    shares,
+                    lambda: validate(model) if validation else {"aurc": 0.0},
+                    trained_too=run.share is None,
                 )
                 emit(TrainingNotice(message=f"Averaged: {share:.0%} trained, {1 - share:.0%} start."))
-            emit(TrainingEvaluated(step=step, metrics=metrics))
-        stop_if_cancelled()
+            if validation:
+                emit(TrainingEvaluated(step=step, metrics=metrics))
+            stop_if_cancelled()
 
-        # 6. The encoder, the artefact to ship, the same nearer to the start, and the end.
-        model.max_seq_length = full_length
-        exported = write_encoder(model, run.folder, validation, between=stop_if_cancelled)
-        emit(TrainingExported(parity=exported.parity, coverage=exported.coverage))
-        for line in coverage_notices(exported.coverage, len(pairs.validation)):
-            emit(TrainingNotice(message=line))
-        averaged = None
-        if validation and recipe.fallback_average and not recipe.average:
-            averaged = write_averaged(run, model, validation, between=stop_if_cancelled)
+            # 6. The encoder, the artefact to ship, and the same nearer to the start.
+            model.max_seq_length = full_length
+            exported = write_encoder(model, run.folder, validation, between=stop_if_cancelled)
+            emit(TrainingExported(parity=exported.parity, coverage=exported.coverage))
+            for line in coverage_notices(exported.coverage, len(pairs.validation)):
+                emit(TrainingNotice(message=line))
+            if validation and recipe.fallback_average and not recipe.average:
+                averaged = write_averaged(run, model, validation, between=stop_if_cancelled)
     except Stopped:
         emit(TrainingCancelled(step=checkpoints.newest_step(folder, run.fingerprint)))
-        return
+        return False
+
+    # 7. The encoders of the folds, and the end.
+    if folds:
+        emit(TrainingNotice(message=f"{len(folds)} more encoders follow, for the matcher to learn from."))
+    share = ranks.from_first(round(1000 * share)) / 1000
+    for fold, its_stretch in zip(folds, others, strict=True):
+        told = of_a_fold(its_stretch.within(emit_whole))
+        if not train_fold(run, fold, share, ranks, emit=told, cancelled=cancelled):
+            return False
+    if exported is None:
+        return True
     trainer.dynamics.write(run.folder, rows.rows, pairs)
-    finished = TrainingFinished(step=step, seconds=time.monotonic() - began, metrics=metrics)
-    write_result(run.folder, job, run.fingerprint, exported, finished, averaged)
+    seconds = time.monotonic() - began
+    finished = TrainingFinished(
+        step=step + sum(fold.steps for fold in folds), seconds=seconds, metrics=metrics
+    )
+    write_result(run.folder, job, run.fingerprint, exported, finished, averaged, folds=len(folds))
     shutil.rmtree(folder, ignore_errors=True)
     emit(finished)
+    return True
+
+
+def train_fold(
+    run: Run, fold: Fold, share: float, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
+) -> bool:
+    """Train the encoder of a fold into ``folds/K`` of the run, or what is left of it to do."""
+    folder = run.folder / FOLDS / str(fold.number)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Folds are dealt by their number: those of a run that had more or fewer have seen these listings.
+    starts = run.folder / FOLD_STARTS
+    same = starts.is_dir() and len(list(starts.iterdir())) == run.recipe.folds
+    start = starts / str(fold.number) if same else run.start
+    fingerprint = f"{run_fingerprint(run.job, fold.recipe, fold.pairs, run.folder, start)} {share}"
+    done = ranks.is_first and already_done(folder, fingerprint, emit)
+    if ranks.from_first(int(done)):
+        return True
+    own = replace(
+        run,
+        folder=folder,
+        recipe=fold.recipe,
+        pairs=fold.pairs,
+        fingerprint=fingerprint,
+        start=start,
+        share=share if share < 1 else None,
+    )
+    return run_job(own, ranks, emit=emit, cancelled=cancelled)
 
 
 def write_averaged(
@@ -265,7 +320,7 @@ def write_averaged(
     The engine, which has no torch, tries it where the gate refuses the trained encoder. ``model`` is left
     at the average.
     """
-    untrained, _ = load_encoder(run.folder / "start", run.device.kind, run.recipe.max_tokens)
+    untrained, _ = load_encoder(run.start, run.device.kind, run.recipe.max_tokens)
     share, metrics = average_with_start(
         model,
         untrained.state_dict(),
@@ -302,11 +357,12 @@ def widest_batch(run: Run, rows: TrainingRows) -> BatchSize:
     return BatchSize(listings, items + run.recipe.distilled_per_step, rows.longest_text())
 
 
-def run_fingerprint(job: TrainingJob, recipe: Recipe, pairs: PairSet, start: Path) -> str:
+def run_fingerprint(job: TrainingJob, recipe: Recipe, pairs: PairSet, job_folder: Path, start: Path) -> str:
     """Hash of all that decides the result; a checkpoint of anything else is not resumed from."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(recipe.model_dump_json().encode())
     digest.update(f"{job.seed} {pairs.fingerprint}".encode())
-    for path in sorted(start.rglob("*.safetensors")):
+    fold_starts = (job_folder / FOLD_STARTS).rglob("*.safetensors") if recipe.folds else ()
+    for path in (*sorted(start.rglob("*.safetensors")), *sorted(fold_starts)):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -12,6 +12,7 @@ from sentence_transformers import SentenceTransformer
 
 from engine.contracts.training import (
     ENCODER_FILES,
+    FOLD_STARTS,
     INPUT_FILES,
     RESULT_FOLDERS,
     AveragedEncoder,
@@ -76,6 +77,8 @@ def write_result(
     exported: Exported,
     finished: TrainingFinished,
     averaged: AveragedEncoder | None = None,
+    *,
+    folds: int = 0,
 ) -> None:
     """Note that the run is done, of what, and with which files.
 
@@ -90,6 +93,7 @@ def write_result(
         finished=finished,
         job=job,
         averaged=averaged,
+        folds=folds,
         files=_hashes(job_folder, results),
         inputs=_hashes(job_folder, inputs),
     )
@@ -102,7 +106,8 @@ def write_result(
 
 def start_weights(job_folder: Path) -> list[Path]:
     """The weights that a run starts from."""
-    return sorted((job_folder / "start").rglob("*.safetensors"))
+    folders = (job_folder / "start", job_folder / FOLD_STARTS)
+    return sorted(path for folder in folders for path in folder.rglob("*.safetensors"))
 
 
 def already_done(job_folder: Path, fingerprint: str, emit: Callable[[TrainingEvent], None]) -> bool:

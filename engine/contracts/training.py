@@ -13,6 +13,7 @@ A training run is a folder::
     encoder/        the trained sentence-transformers folder
     artefact/       the encoder to ship: see ENCODER_FILES
     averaged/       the same two of the trained encoder averaged with the start, where the recipe has it
+    folds/          encoders that have each not seen a share of the listings: see FOLDS
     result.json     TrainingResult, written last
 
 The folder is all the trainer needs: it can be carried to another machine and back.
@@ -20,6 +21,7 @@ The folder is all the trainer needs: it can be carried to another machine and ba
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -48,12 +50,23 @@ INPUT_FILES = ("pairs.parquet", "items.parquet")
 #: How each confirmed pair fared: ``listing_id``, ``item_id``, ``margin`` (mean over the run), ``times``.
 DYNAMICS = "dynamics.parquet"
 #: The folders a finished run leaves.
-RESULT_FOLDERS = ("encoder", "artefact", "averaged")
-#: The one of them that a run may lack: an encoder nearer to the start, tried where the gate refuses the
-#: trained one.
+RESULT_FOLDERS = ("encoder", "artefact", "averaged", "folds")
+#: One that a run may lack: an encoder nearer to the start, tried where the gate refuses the trained one.
 AVERAGED = "averaged"
+#: Another: ``folds/K`` holds ``encoder/`` and ``artefact/`` of an encoder that was trained like the run's
+#: own, but for the listings of fold K (:func:`fold_of`). To the matcher it says what the run's encoder would
+#: say of them if they were new.
+FOLDS = "folds"
+#: ``start-folds/K``, an input: what the encoder of fold K starts from, where that is not ``start/``.
+FOLD_STARTS = "start-folds"
 #: Number format of the trainer's matrix products.
 NumberFormat = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+def fold_of(listing_id: str, folds: int) -> int:
+    """The fold of a listing, 0 to ``folds`` - 1: the same in every run with as many folds."""
+    digest = blake2b(listing_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") % folds
 
 
 class _Message(BaseModel):
@@ -198,6 +211,8 @@ class AveragedEncoder(_Message):
 class TrainingResult(_Message):
     """``result.json``: the run is done, this came out of it, and of this it was made.
 
+    ``folds`` is the number of encoders in FOLDS.
+
     ``files`` holds the sha256 of every file of RESULT_FOLDERS by its path in the run folder; ``inputs``
     that of INPUT_FILES and of the weights in ``start/``. Runs of older versions lack both, and ``job``.
     """
@@ -207,6 +222,7 @@ class TrainingResult(_Message):
     finished: TrainingFinished
     job: TrainingJob | None = None
     averaged: AveragedEncoder | None = None
+    folds: int = 0
     coverage: dict[str, dict[str, float]] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
     inputs: dict[str, str] = Field(default_factory=dict)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from engine.contracts import Decision, Record, Stream, Verdict
-from engine.contracts.training import ITEM_COLUMNS, PAIR_COLUMNS, TrainingJob
+from engine.contracts.training import FOLD_STARTS, ITEM_COLUMNS, PAIR_COLUMNS, TrainingJob
 from engine.errors import DiskFullError, EnvironmentError_, InputError
 from engine.learning.families import family_of, role_of
 from engine.learning.mining import MinedCounts, duplicate_guard, read, unread
@@ -178,7 +178,14 @@ def _mined(
     return [entry for entry, keeps in zip(found.items(), guarded, strict=True) if keeps], counts
 
 
-def write_job(folder: Path, job: TrainingJob, pairs: pa.Table, items: pa.Table, start_folder: Path) -> None:
+def write_job(
+    folder: Path,
+    job: TrainingJob,
+    pairs: pa.Table,
+    items: pa.Table,
+    start_folder: Path,
+    fold_starts: Sequence[Path] = (),
+) -> None:
     """Write the folder of a training run; it appears complete or not at all.
 
     Args:
@@ -187,6 +194,7 @@ def write_job(folder: Path, job: TrainingJob, pairs: pa.Table, items: pa.Table, 
         pairs: with PAIR_COLUMNS.
         items: with ITEM_COLUMNS.
         start_folder: sentence-transformers folder to start from, copied to ``start/``.
+        fold_starts: those that the encoders of the folds start from, copied to ``start-folds/``.
 
     Raises:
         InputError: the folder exists, there is no confirmed match to train on, or no start folder.
@@ -211,6 +219,8 @@ def write_job(folder: Path, job: TrainingJob, pairs: pa.Table, items: pa.Table, 
         _write_table(unfinished / "pairs.parquet", pairs)
         _write_table(unfinished / "items.parquet", items)
         shutil.copytree(start_folder, unfinished / "start")
+        for number, fold_start in enumerate(fold_starts):
+            shutil.copytree(fold_start, unfinished / FOLD_STARTS / str(number))
         unfinished.rename(folder)
     except OSError as error:
         if error.errno == errno.ENOSPC:

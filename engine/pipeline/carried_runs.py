@@ -20,6 +20,8 @@ from engine.contracts.training import (
     AVERAGED,
     DYNAMICS,
     ENCODER_FILES,
+    FOLD_STARTS,
+    FOLDS,
     INPUT_FILES,
     RESULT_FOLDERS,
     TrainingJob,
@@ -82,7 +84,9 @@ def _is_input(name: str) -> bool:
     parts = PurePosixPath(name).parts
     if parts[0] == "checkpoints":  # those that are complete
         return parts[1].startswith("checkpoint-")
-    return parts[0] == "start" or name in {JOB, EVENTS, *INPUT_FILES}
+    if parts[0] == FOLDS:  # those that are trained, and the checkpoints of the others
+        return not any(part.startswith("writing-") for part in parts)
+    return parts[0] in ("start", FOLD_STARTS) or name in {JOB, EVENTS, *INPUT_FILES}
 
 
 @contextmanager
@@ -196,9 +200,10 @@ class CarriedResult:
 
     def _refuse_missing_files(self) -> None:
         named = {_safe(name, self.source) for name in self.result.files}
-        wanted = {*(f"artefact/{name}" for name in ENCODER_FILES), "encoder/modules.json"}
-        if self.result.averaged is not None:
-            wanted |= {f"{AVERAGED}/{name}" for name in wanted}
+        of_each = {*(f"artefact/{name}" for name in ENCODER_FILES), "encoder/modules.json"}
+        beside = [AVERAGED] if self.result.averaged is not None else []
+        beside += [f"{FOLDS}/{number}" for number in range(self.result.folds)]
+        wanted = of_each | {f"{folder}/{name}" for folder in beside for name in of_each}
         missing = sorted((wanted - named) | (named - self.files.sizes.keys()))
         if missing:
             raise InputError(f"the run in {self.source} is not whole: {missing[0]} is missing")

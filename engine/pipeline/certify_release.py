@@ -15,6 +15,7 @@ from engine.automation.matcher import FittedMatcher, LearningSet, fit_matcher
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import ANSWERING_VERDICTS, Decision, Progress, Promise, Stream
 from engine.pipeline.evidence_blocks import BLOCK, EvidenceBlocks
+from engine.pipeline.fold_encoders import FoldEncoders, as_if_new
 from engine.pipeline.promises import Promised, promised
 from engine.pipeline.score_listings import LoadedRelease, Scores, score_listings
 from engine.pipeline.search_side import SearchSide
@@ -36,6 +37,7 @@ class Refit:
     alias_listing_ids: Ints
     alias_item_ids: Ints
     trained_on: Ints
+    cross_fitted: Ints
     zone_floor: float | None
     zone_of: Literal["match", "both"]
 
@@ -55,10 +57,12 @@ def refit(
     precision: float,
     delta: float,
     trained_on: Ints,
+    folds: FoldEncoders | None = None,
 ) -> Generator[Progress, None, Refit]:
     """Fit the matcher on the learning stream, certify on the random stream what the settings promise.
 
     ``trained_on`` are the listings the encoder was trained on: to it they look more alike than new ones.
+    ``folds`` say how alike they would look if they were new.
     """
     yield from blocks.prepare()
     with store.reading() as uow:
@@ -72,7 +76,10 @@ def refit(
     )
     yield Progress("fitting the matcher", 0, 1)
     teaching = learning_decisions(decisions)
-    fitted = fit_matcher(_learning_set(search, blocks, aliases, teaching, trained_on))
+    learning, item_row = _learning_pairs(search, blocks, aliases, teaching, trained_on)
+    if folds is not None:
+        learning = yield from as_if_new(store, search, folds, learning, item_row)
+    fitted = fit_matcher(learning)
     yield Progress("fitting the matcher", 1, 1)
     loaded = LoadedRelease(
         id=release_id,
@@ -102,6 +109,7 @@ def refit(
         alias_listing_ids=np.asarray([a.listing_id for a in active], np.int64),
         alias_item_ids=np.asarray([a.item_id for a in active], np.int64),
         trained_on=trained_on,
+        cross_fitted=trained_on[:0] if folds is None else folds.listings,
         zone_floor=made.zone_floor if made else None,
         zone_of="both" if promise is Promise.TOGETHER else "match",
     )
@@ -125,17 +133,29 @@ def load_aliases(store: Store, search: SearchSide, listing_ids: Ints, item_ids: 
     )
 
 
-def _learning_set(
+def learning_set(
     search: SearchSide,
     blocks: EvidenceBlocks,
     aliases: AliasIndex | None,
     teaching: list[Decision],
     trained_on: Ints,
 ) -> LearningSet:
+    """What the matcher learns from some decisions; its ``listing_row`` are listing numbers."""
+    return _learning_pairs(search, blocks, aliases, teaching, trained_on)[0]
+
+
+def _learning_pairs(
+    search: SearchSide,
+    blocks: EvidenceBlocks,
+    aliases: AliasIndex | None,
+    teaching: list[Decision],
+    trained_on: Ints,
+) -> tuple[LearningSet, Ints]:
+    """:func:`learning_set`, and the row of each pair's item in the index."""
     by_block: dict[int, list[Decision]] = defaultdict(list)
     for decision in teaching:
         by_block[(decision.listing_id - 1) // BLOCK].append(decision)
-    listing, evidence, positive, text, none, seen = [], [], [], [], [], []
+    listing, evidence, positive, text, none, seen, item_row = [], [], [], [], [], [], []
     for number, some in sorted(by_block.items()):
         block = blocks.read(number, aliases)
         right = {d.listing_id: d.right_items for d in some}
@@ -144,6 +164,7 @@ def _learning_set(
         rows, ids = np.unique(block.listing_row[mine]), block.listing_ids[block.listing_row[mine]]
         listing.append(ids)
         evidence.append(block.evidence[mine])
+        item_row.append(block.item_row[mine])
         items = search.index.ids[block.item_row[mine]]
         named = zip(ids.tolist(), items.tolist(), strict=True)
         positive.append(np.asarray([item in right[listing_id] for listing_id, item in named], dtype=bool))
@@ -151,11 +172,13 @@ def _learning_set(
         none.append(np.asarray([not right[int(i)] for i in block.listing_ids[rows]], dtype=bool))
         seen.append(np.isin(block.listing_ids[rows], trained_on))
     if not listing:
-        return LearningSet(
+        nothing = LearningSet(
             np.zeros(0, np.int64),
             np.zeros((0, len(EVIDENCE_NAMES)), np.float32),
             np.zeros(0, bool),
             np.zeros((0, len(TEXT_NAMES)), np.float32),
             np.zeros(0, bool),
         )
-    return LearningSet(*(np.concatenate(part) for part in (listing, evidence, positive, text, none, seen)))
+        return nothing, np.zeros(0, np.int64)
+    parts = (listing, evidence, positive, text, none, seen)
+    return LearningSet(*(np.concatenate(part) for part in parts)), np.concatenate(item_row)

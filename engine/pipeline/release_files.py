@@ -25,6 +25,7 @@ MATCHER_FILES = (MATCHER, CONFIDENCE_HEAD, NONE_HEAD)
 CERTIFICATE = "certificate.json"
 ALIASES = "aliases.npz"
 TRAINED_ON = "trained_on.npz"
+CROSS_FITTED = "cross_fitted.npz"
 
 Ints = npt.NDArray[np.int64]
 
@@ -89,6 +90,11 @@ class ReleaseDraft:
         """Write which listings the encoder was trained on; none writes nothing."""
         if len(listing_ids):
             np.savez(self.folder / TRAINED_ON, listing_ids=listing_ids)
+
+    def add_cross_fitted(self, listing_ids: Ints) -> None:
+        """Write which of them an encoder of the run's folds has not seen; none writes nothing."""
+        if len(listing_ids):
+            np.savez(self.folder / CROSS_FITTED, listing_ids=listing_ids)
 
     def add_certificates(self, match: Certificate | None, none: Certificate | None) -> None:
         """Write ``certificate.json``, by kind; ``match`` may be the one for both."""
@@ -200,7 +206,15 @@ def read_aliases(folder: Path) -> tuple[Ints, Ints]:
 
 def read_trained_on(folder: Path) -> Ints:
     """The listings whose pairs a release's encoder, or one it was trained from, has seen; ascending."""
-    path = folder / TRAINED_ON
+    return _read_listing_ids(folder / TRAINED_ON)
+
+
+def read_cross_fitted(folder: Path) -> Ints:
+    """Those of them that the encoder of their fold has never seen; ascending."""
+    return _read_listing_ids(folder / CROSS_FITTED)
+
+
+def _read_listing_ids(path: Path) -> Ints:
     if not path.exists():
         return np.zeros(0, np.int64)
     with np.load(path, allow_pickle=False) as arrays:

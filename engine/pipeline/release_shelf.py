@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Generator
 from datetime import UTC, datetime
@@ -9,15 +10,17 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.automation.listing_evidence import HEAD_NAMES
 from engine.backends.onnx_encoder import OnnxEncoder, read_info
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import Certificate, Progress, ReleaseManifest
-from engine.errors import StaleChangeError
+from engine.errors import EngineError, StaleChangeError
 from engine.pipeline import release_files as files
 from engine.pipeline.certify_release import Refit, load_aliases
 from engine.pipeline.evidence_blocks import EvidenceBlocks
+from engine.pipeline.fold_encoders import FoldEncoders
 from engine.pipeline.score_listings import LoadedRelease
 from engine.pipeline.search_side import (
     SearchSide,
@@ -29,13 +32,18 @@ from engine.pipeline.search_side import (
     search_key,
     vector_folder,
 )
+from engine.pipeline.training_runs import RUNS, fold_folders
 from engine.retrieval.encode import VectorCache
 from engine.retrieval.item_index import GRAPH_FILE, ITEM_FILES, ItemIndex
 from engine.settings import WorkspaceSettings
 from engine.store import Store
 
+logger = logging.getLogger(__name__)
+
 #: Search sides kept in memory: the champion's and the challenger's.
 _KEPT_IN_MEMORY = 2
+#: Encoders kept in memory: of those two, and of the folds of one of them.
+_ENCODERS_IN_MEMORY = 4
 
 Origin = Literal["base", "training", "averaged", "refit", "reindex"]
 
@@ -66,10 +74,27 @@ class ReleaseShelf:
         key = files.sha256_of(folder / "encoder.json")
         if key not in self._encoders:
             self._encoders[key] = OnnxEncoder.load(folder)
-            while len(self._encoders) > _KEPT_IN_MEMORY:
+            while len(self._encoders) > _ENCODERS_IN_MEMORY:
                 self._encoders.popitem(last=False)
         self._encoders.move_to_end(key)
         return self._encoders[key]
+
+    def folds(self, run_id: str, listings: npt.NDArray[np.int64]) -> FoldEncoders | None:
+        """The encoders of a run's folds, where it left any and they are still whole.
+
+        Args:
+            run_id: of the run.
+            listings: which the encoder of their fold has never seen.
+        """
+        folders = fold_folders(self._store.folder / RUNS / run_id)
+        if not folders or not len(listings):
+            return None
+        try:
+            return FoldEncoders(tuple(self.encoder(folder / "artefact") for folder in folders), listings)
+        except (EngineError, OSError) as error:
+            # The matcher learns from fewer listings then, and is none the less right.
+            logger.warning("the fold encoders of run %s cannot be used: %s", run_id, error)
+            return None
 
     def search_side(
         self, encoder_folder: Path, settings: WorkspaceSettings, *, release: str | None = None
@@ -186,6 +211,7 @@ class ReleaseShelf:
             none_certificate = refit.release.none_certificate if refit else None
             if refit is not None:
                 draft.add_trained_on(refit.trained_on)
+                draft.add_cross_fitted(refit.cross_fitted)
                 draft.add_matcher(refit.fitted.graphs if refit.fitted else None)
                 draft.add_aliases(refit.alias_listing_ids, refit.alias_item_ids)
             draft.add_certificates(certificate, none_certificate)
@@ -226,7 +252,9 @@ class ReleaseShelf:
         draft = files.ReleaseDraft(self.folder, release_id)
         try:
             draft.add_encoder(folder / files.ENCODER_FOLDER)
-            draft.add_files(folder, [*files.MATCHER_FILES, files.ALIASES, files.TRAINED_ON])
+            draft.add_files(
+                folder, [*files.MATCHER_FILES, files.ALIASES, files.TRAINED_ON, files.CROSS_FITTED]
+            )
             search.index.save(draft.folder)
             draft.add_certificates(certificate, none_certificate)
             with self._store.reading() as uow:

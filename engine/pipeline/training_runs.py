@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,12 +11,20 @@ import numpy.typing as npt
 import polars as pl
 
 from engine.contracts import RunState, TrainingRun
-from engine.contracts.training import AVERAGED, ENCODER_FILES, NumberFormat, TrainingJob, TrainingResult
+from engine.contracts.training import (
+    AVERAGED,
+    ENCODER_FILES,
+    FOLD_STARTS,
+    FOLDS,
+    NumberFormat,
+    TrainingJob,
+    TrainingResult,
+)
 from engine.errors import InputError, TrainingFailedError
 from engine.learning.families import TRAIN
 from engine.learning.mining import MinedCounts
 from engine.learning.pairs import build_pairs, write_job
-from engine.pipeline.release_files import read_trained_on
+from engine.pipeline.release_files import read_cross_fitted, read_trained_on
 from engine.pipeline.search_side import TextRecipe
 from engine.settings import WorkspaceSettings
 from engine.store import Store
@@ -50,10 +59,13 @@ def write_run(
     overrides: dict[str, object],
     start: Path,
     start_release: str,
+    fold_starts: Sequence[Path] = (),
     settings: WorkspaceSettings,
     created_at: str,
 ) -> TrainingRun:
-    """Write ``runs/<id>/``: job, pairs, items and the model to start from.
+    """Write ``runs/<id>/``: job, pairs, items and the models to start from.
+
+    ``fold_starts``: what the encoders of the folds start from, where that is not ``start``.
 
     Raises:
         InputError: there are too few confirmed pairs to train on.
@@ -82,7 +94,7 @@ def write_run(
         mined=counts[0].in_words(),
     )
     set_aside(folder)
-    write_job(folder, job, pairs, items, start)
+    write_job(folder, job, pairs, items, start, fold_starts)
     return TrainingRun(
         id=run_id,
         recipe=recipe,
@@ -106,11 +118,8 @@ def averaged_share(run_folder: Path) -> float | None:
 
     None: it left none, as its recipe averages already or there was nothing to validate on.
     """
-    try:
-        result = TrainingResult.model_validate_json((run_folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return result.averaged.share if result.averaged else None
+    result = _result(run_folder)
+    return result.averaged.share if result and result.averaged else None
 
 
 def artefact_folder(run_folder: Path, *, averaged: bool = False) -> Path:
@@ -128,6 +137,30 @@ def artefact_folder(run_folder: Path, *, averaged: bool = False) -> Path:
     return folder
 
 
+def fold_folders(run_folder: Path) -> list[Path]:
+    """The folders of a finished run's folds, in order; none where it has none or one is not whole."""
+    result = _result(run_folder)
+    folders = [run_folder / FOLDS / str(number) for number in range(result.folds if result else 0)]
+    whole = all((folder / "artefact" / name).is_file() for folder in folders for name in ENCODER_FILES)
+    return folders if whole else []
+
+
+def cross_fitted(run_folder: Path, releases: Path) -> npt.NDArray[np.int64]:
+    """The listings of :func:`trained_on` that the encoder of their fold has never seen, ascending.
+
+    Where the folds' encoders go on from those of the run before, these have not seen its listings either;
+    else they start from an encoder that has.
+    """
+    own, start = _own_listings(run_folder)
+    if start is None:
+        return np.unique(own)
+    fresh = np.setdiff1d(own, read_trained_on(releases / start))
+    starts = [path for path in (run_folder / FOLD_STARTS).glob("*") if path.is_dir()]
+    if starts and len(starts) == len(fold_folders(run_folder)):
+        return np.union1d(fresh, read_cross_fitted(releases / start))
+    return fresh
+
+
 def trained_on(run_folder: Path, releases: Path) -> npt.NDArray[np.int64]:
     """The listings that a run's encoder has seen, and those that the encoder it started from had seen.
 
@@ -141,11 +174,23 @@ def trained_on(run_folder: Path, releases: Path) -> npt.NDArray[np.int64]:
     Raises:
         InputError: the folder's job or pairs cannot be read.
     """
+    own, start = _own_listings(run_folder)
+    return np.union1d(own, read_trained_on(releases / start) if start else own[:0])
+
+
+def _own_listings(run_folder: Path) -> tuple[npt.NDArray[np.int64], str | None]:
+    """The listings of role train, and the release whose encoder a run starts from."""
     try:
         job = TrainingJob.model_validate_json((run_folder / "job.json").read_text())
         pairs = pl.read_parquet(run_folder / "pairs.parquet", columns=["listing_id", "role"])
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise InputError(f"training run {run_folder.name} cannot be read: {error}") from error
-    own = pairs.filter(pl.col("role") == TRAIN)["listing_id"].to_numpy()
-    before = read_trained_on(releases / job.start_release) if job.start_release else own[:0]
-    return np.union1d(own, before)
+    return pairs.filter(pl.col("role") == TRAIN)["listing_id"].to_numpy(), job.start_release
+
+
+def _result(run_folder: Path) -> TrainingResult | None:
+    """What a run noted when it was done; None where it is not, or the note cannot be read."""
+    try:
+        return TrainingResult.model_validate_json((run_folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

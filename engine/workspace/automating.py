@@ -22,7 +22,8 @@ from engine.contracts import (
 from engine.errors import InputError
 from engine.pipeline.audit_report import alarms
 from engine.pipeline.certify_release import Refit, refit
-from engine.pipeline.release_files import ENCODER_FOLDER, read_trained_on
+from engine.pipeline.fold_encoders import FoldEncoders
+from engine.pipeline.release_files import ENCODER_FOLDER, read_cross_fitted, read_trained_on
 from engine.reporting.automation_rate import automation_rate, counts, coverage, next_steps
 from engine.reporting.risk_coverage import risk_coverage
 from engine.settings import WorkspaceSettings
@@ -76,6 +77,7 @@ class Automating(Matching):
             precision=settings.precision,
             delta=settings.delta,
             trained_on=read_trained_on(self._shelf.folder_of(champion)),
+            folds=self._folds_of(champion),
         )
         kept = self._still_certified(champion, refitted, settings)
         if kept is not None:
@@ -107,6 +109,13 @@ class Automating(Matching):
         with self._store.reading() as uow:
             summary = uow.releases.get(release_id)
         yield Finished(summary, ChangeSet(releases=True, routes=True))
+
+    def _folds_of(self, release_id: str) -> FoldEncoders | None:
+        """The encoders of the folds of the run that a release's encoder came from."""
+        manifest = self._shelf.manifest(release_id)
+        if manifest.run_id is None or manifest.trained_share is not None:
+            return None
+        return self._shelf.folds(manifest.run_id, read_cross_fitted(self._shelf.folder_of(release_id)))
 
     def _still_certified(
         self, champion: str, refitted: Refit, settings: WorkspaceSettings

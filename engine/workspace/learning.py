@@ -26,8 +26,11 @@ from engine.pipeline.carried_runs import carried_result, pack_run
 from engine.pipeline.certify_release import refit
 from engine.pipeline.evaluate_release import compare_releases
 from engine.pipeline.training_runs import (
+    RUNS,
     artefact_folder,
     averaged_share,
+    cross_fitted,
+    fold_folders,
     trained_model_folder,
     trained_on,
     write_run,
@@ -60,11 +63,13 @@ class Learning(Automating):
         """Write a run folder: pairs from decisions, items, the model to start from."""
         champion = self._champion()
         manifest = self._shelf.manifest(champion)
+        averaged = manifest.trained_share is not None
         start = (
-            trained_model_folder(self.path, manifest.run_id, averaged=manifest.trained_share is not None)
+            trained_model_folder(self.path, manifest.run_id, averaged=averaged)
             if manifest.run_id
             else base_model_folder(self._base_source())
         )
+        earlier = self.path / RUNS / manifest.run_id if manifest.run_id and not averaged else None
         with self._store.reading() as uow:
             run_id = uow.runs.next_id()
         run = write_run(
@@ -77,6 +82,7 @@ class Learning(Automating):
             overrides=dict(overrides or {}),
             start=start,
             start_release=champion,
+            fold_starts=[folder / "encoder" for folder in fold_folders(earlier)] if earlier else [],
             settings=self.settings,
             created_at=now(),
         )
@@ -167,6 +173,10 @@ class Learning(Automating):
             precision=settings.precision,
             delta=settings.delta,
             trained_on=trained_on(Path(run.folder), self._shelf.folder),
+            # Those of the folds are averaged as the run's own encoder is, and not as the one beside it.
+            folds=self._shelf.folds(run.id, cross_fitted(Path(run.folder), self._shelf.folder))
+            if share is None
+            else None,
         )
         self._shelf.write(
             release_id,

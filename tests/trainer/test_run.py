@@ -36,8 +36,9 @@ from trainer.results import Exported
 
 Event = TypeVar("Event", bound=TrainingEvent)
 
-#: Batches of 8 listings: 10 steps an epoch.
+#: Batches of 8 listings: 10 steps an epoch. test_folds.py has runs with folds.
 SMALL = {
+    "folds": 0,
     "batch_size": 8,
     "cluster_size": 4,
     "log_steps": 1,
