@@ -72,7 +72,7 @@ def refit(
     )
     yield Progress("fitting the matcher", 0, 1)
     teaching = learning_decisions(decisions)
-    fitted = fit_matcher(_learning_set(search, blocks, aliases, teaching, trained_on))
+    fitted = fit_matcher(learning_set(search, blocks, aliases, teaching, trained_on))
     yield Progress("fitting the matcher", 1, 1)
     loaded = LoadedRelease(
         id=release_id,
@@ -125,13 +125,14 @@ def load_aliases(store: Store, search: SearchSide, listing_ids: Ints, item_ids: 
     )
 
 
-def _learning_set(
+def learning_set(
     search: SearchSide,
     blocks: EvidenceBlocks,
     aliases: AliasIndex | None,
     teaching: list[Decision],
     trained_on: Ints,
 ) -> LearningSet:
+    """The judged listings with the evidence of their candidates; ``listing_row`` holds listing numbers."""
     by_block: dict[int, list[Decision]] = defaultdict(list)
     for decision in teaching:
         by_block[(decision.listing_id - 1) // BLOCK].append(decision)

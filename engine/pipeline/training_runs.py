@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -52,8 +53,11 @@ def write_run(
     start_release: str,
     settings: WorkspaceSettings,
     created_at: str,
+    weights: Mapping[int, float] | None = None,
 ) -> TrainingRun:
     """Write ``runs/<id>/``: job, pairs, items and the model to start from.
+
+    ``weights`` are of confirmed pairs, by listing number; all others count 1.
 
     Raises:
         InputError: there are too few confirmed pairs to train on.
@@ -62,7 +66,11 @@ def write_run(
         # Families are held out by the workspace's seed: those of one run stay held out in all others.
         counts: list[MinedCounts] = []
         pairs, items = build_pairs(
-            uow, text_of=TextRecipe.of(settings).text, seed=settings.seed, mined_counts=counts.append
+            uow,
+            text_of=TextRecipe.of(settings).text,
+            seed=settings.seed,
+            mined_counts=counts.append,
+            weights=weights,
         )
     confirmed = sum(verdict == "match" for verdict in pairs.column("verdict").to_pylist())
     if confirmed < LEAST_PAIRS:
