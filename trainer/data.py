@@ -15,6 +15,8 @@ from trainer.pairs import JudgedListing, PairSet
 
 VERDICTS = ("match", "variant", "none", "mined")
 ROLES = ("train", "validation")
+#: A confirmed pair that weighs less is counted in a notice.
+LITTLE_WEIGHT = 0.5
 
 
 def read_job(job_folder: Path) -> TrainingJob:
@@ -57,6 +59,7 @@ def read_pairs(job_folder: Path) -> PairSet:
             f"{len(weightless)} pairs of pairs.parquet have no finite weight above 0 and are left out."
         )
         pairs = pairs.join(weightless, on=["listing_id", "item_id"], how="anti")
+    notices.extend(_doubted(pairs))
     missing = pairs.join(items, on="item_id", how="anti")
     if len(missing):
         raise InputError(
@@ -119,6 +122,19 @@ def _without_empty(table: pl.DataFrame, column: str, name: str, notices: list[st
     if len(kept) < len(table):
         notices.append(f"{len(table) - len(kept)} rows of {name} have an empty {column} and are left out.")
     return kept
+
+
+def _doubted(pairs: pl.DataFrame) -> list[str]:
+    """A line about the confirmed pairs that weigh little, where there are any."""
+    confirmed = pairs.filter((pl.col("role") == "train") & (pl.col("verdict") == "match"))
+    doubted = int((confirmed["weight"] < LITTLE_WEIGHT).sum())
+    if not doubted:
+        return []
+    return [
+        f"{doubted:,} of {len(confirmed):,} confirmed pairs count less than half: a matcher that had not "
+        "seen their decisions finds another candidate of the listing much likelier. If such a confirmation "
+        "is wrong, the encoder learns little of it."
+    ]
 
 
 def _listings(pairs: pl.DataFrame, number: dict[str, int]) -> tuple[JudgedListing, ...]:

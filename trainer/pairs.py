@@ -43,7 +43,7 @@ class PairSet:
         same_text: for each item the number of the first item with the same text: to an encoder they
             are one.
         item_ids: of the items, as in the file.
-        notices: what was left out and why, one line each.
+        notices: what was left out or counts little, and why, one line each.
         fingerprint: hash of the two tables.
     """
 

@@ -27,7 +27,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 #: pairs.parquet. ``verdict`` is ``match``, ``variant``, ``none`` (shown and turned down) or ``mined`` (a
-#: negative nobody judged);
+#: negative nobody judged); ``weight``, above 0, is what a confirmed pair counts, and 1 for the others;
 #: ``role`` is ``train`` or ``validation``; one row per (listing, item).
 PAIR_COLUMNS = ("listing_id", "listing_text", "item_id", "verdict", "weight", "role")
 #: items.parquet: every item a pair names and a sample of the catalogue around them.

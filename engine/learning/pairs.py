@@ -89,6 +89,7 @@ def build_pairs(
     seed: int,
     catalogue_sample: int = CATALOGUE_SAMPLE,
     mined_counts: Callable[[MinedCounts], None] | None = None,
+    weights: Mapping[int, float] | None = None,
 ) -> TrainingTables:
     """The tables of a training run from the decisions in force.
 
@@ -104,6 +105,7 @@ def build_pairs(
         seed: of the roles and of the sample of the catalogue.
         catalogue_sample: items to add to those that decisions showed.
         mined_counts: told what is known of the mined negatives.
+        weights: of confirmed pairs, by listing number; all others count 1.
 
     Returns:
         ``pairs`` ordered by decision, mined ones last, ``items`` by number; both possibly empty.
@@ -135,7 +137,7 @@ def build_pairs(
             pa.array([text for text, _ in kept], pa.string()),
             pa.array([pair.item_id for pair in rows], pa.int64()),
             pa.array([pair.verdict for pair in rows], pa.string()),
-            pa.array([1.0] * len(rows), pa.float32()),
+            pa.array([_weight(pair, weights or {}) for pair in rows], pa.float32()),
             pa.array([role_of(pair.family, seed) for pair in rows], pa.string()),
         ],
         names=list(PAIR_COLUMNS),
@@ -146,6 +148,11 @@ def build_pairs(
         names=list(ITEM_COLUMNS),
     )
     return TrainingTables(pairs, catalogue)
+
+
+def _weight(pair: _Pair, weights: Mapping[int, float]) -> float:
+    """What a pair counts. The trainer weighs a listing's counterexamples as its confirmed item."""
+    return weights.get(pair.listing_id, 1.0) if pair.verdict == MATCH else 1.0
 
 
 def _mined(

@@ -76,7 +76,7 @@ def refit(
     )
     yield Progress("fitting the matcher", 0, 1)
     teaching = learning_decisions(decisions)
-    learning, item_row = _learning_pairs(search, blocks, aliases, teaching, trained_on)
+    learning, item_row = learning_pairs(search, blocks, aliases, teaching, trained_on)
     if folds is not None:
         learning = yield from as_if_new(store, search, folds, learning, item_row)
     fitted = fit_matcher(learning)
@@ -133,25 +133,17 @@ def load_aliases(store: Store, search: SearchSide, listing_ids: Ints, item_ids: 
     )
 
 
-def learning_set(
-    search: SearchSide,
-    blocks: EvidenceBlocks,
-    aliases: AliasIndex | None,
-    teaching: list[Decision],
-    trained_on: Ints,
-) -> LearningSet:
-    """What the matcher learns from some decisions; its ``listing_row`` are listing numbers."""
-    return _learning_pairs(search, blocks, aliases, teaching, trained_on)[0]
-
-
-def _learning_pairs(
+def learning_pairs(
     search: SearchSide,
     blocks: EvidenceBlocks,
     aliases: AliasIndex | None,
     teaching: list[Decision],
     trained_on: Ints,
 ) -> tuple[LearningSet, Ints]:
-    """:func:`learning_set`, and the row of each pair's item in the index."""
+    """The judged listings with the evidence of their candidates, and each pair's item by row of the index.
+
+    ``listing_row`` holds listing numbers.
+    """
     by_block: dict[int, list[Decision]] = defaultdict(list)
     for decision in teaching:
         by_block[(decision.listing_id - 1) // BLOCK].append(decision)

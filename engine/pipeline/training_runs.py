@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -62,10 +62,12 @@ def write_run(
     fold_starts: Sequence[Path] = (),
     settings: WorkspaceSettings,
     created_at: str,
+    weights: Mapping[int, float] | None = None,
 ) -> TrainingRun:
     """Write ``runs/<id>/``: job, pairs, items and the models to start from.
 
-    ``fold_starts``: what the encoders of the folds start from, where that is not ``start``.
+    ``fold_starts``: what the encoders of the folds start from, where that is not ``start``. ``weights`` are
+    of confirmed pairs, by listing number; all others count 1.
 
     Raises:
         InputError: there are too few confirmed pairs to train on.
@@ -74,7 +76,11 @@ def write_run(
         # Families are held out by the workspace's seed: those of one run stay held out in all others.
         counts: list[MinedCounts] = []
         pairs, items = build_pairs(
-            uow, text_of=TextRecipe.of(settings).text, seed=settings.seed, mined_counts=counts.append
+            uow,
+            text_of=TextRecipe.of(settings).text,
+            seed=settings.seed,
+            mined_counts=counts.append,
+            weights=weights,
         )
     confirmed = sum(verdict == "match" for verdict in pairs.column("verdict").to_pylist())
     if confirmed < LEAST_PAIRS:

@@ -25,6 +25,7 @@ from engine.errors import BugError, InputError, NotInWorkspaceError, StaleChange
 from engine.pipeline.carried_runs import carried_result, pack_run
 from engine.pipeline.certify_release import refit
 from engine.pipeline.evaluate_release import compare_releases
+from engine.pipeline.release_files import ENCODER_FOLDER, read_trained_on
 from engine.pipeline.training_runs import (
     RUNS,
     artefact_folder,
@@ -35,6 +36,7 @@ from engine.pipeline.training_runs import (
     trained_on,
     write_run,
 )
+from engine.pipeline.weigh_pairs import weigh_pairs
 from engine.workspace.automating import Automating
 from engine.workspace.base import now
 
@@ -60,7 +62,10 @@ class Learning(Automating):
         seed: int = 0,
         overrides: Mapping[str, object] | None = None,
     ) -> TrainingRun:
-        """Write a run folder: pairs from decisions, items, the model to start from."""
+        """Write a run folder: pairs from decisions, items, the model to start from.
+
+        A confirmed pair weighs little that the champion's evidence speaks against (``pair_weights``).
+        """
         champion = self._champion()
         manifest = self._shelf.manifest(champion)
         averaged = manifest.trained_share is not None
@@ -85,10 +90,32 @@ class Learning(Automating):
             fold_starts=[folder / "encoder" for folder in fold_folders(earlier)] if earlier else [],
             settings=self.settings,
             created_at=now(),
+            weights=self._pair_weights(champion),
         )
         with self._store.writing() as uow:
             uow.runs.add(run)
         return run
+
+    def _pair_weights(self, champion: str) -> dict[int, float]:
+        """What confirmed pairs count in training, by listing number."""
+        folder = self._shelf.folder_of(champion)
+
+        def steps() -> Generator[Progress, None, dict[int, float]]:
+            settings = self.settings
+            search = yield from self._shelf.search_side(folder / ENCODER_FOLDER, settings, release=champion)
+            return (
+                yield from weigh_pairs(
+                    self._store,
+                    search,
+                    self._shelf.blocks(search),
+                    trained_on=read_trained_on(folder),
+                    folds=self._folds_of(champion),
+                    seed=settings.seed,
+                )
+            )
+
+        # Evidence is mostly there already, so nobody has to be told how far this is.
+        return _returned(steps())
 
     def training_command(self, run_id: str) -> list[str]:
         """The command that trains a prepared run; run it and read its standard output."""
@@ -314,6 +341,16 @@ class Learning(Automating):
         with self._store.reading() as uow:
             summary = uow.releases.get(release_id)
         yield Finished(summary, ChangeSet(releases=True, routes=True))
+
+
+def _returned(steps: Generator[Progress, None, T]) -> T:
+    """Take all steps of some work, and return what it does."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 def _result_of(events: Iterator[WorkEvent[T]]) -> Generator[Progress | Notice, None, T]:

@@ -25,6 +25,7 @@ import numpy as np
 
 from engine.automation.listing_evidence import head_evidence
 from engine.automation.matcher import LearningSet, fit_matcher
+from engine.automation.pair_weights import pair_weights
 from engine.automation.ranking import best_rows, group_starts, plain_score
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import Record
@@ -151,10 +152,7 @@ class Reviewer:
         return self._weighed(taught, seed), flips
 
     def _weighed(self, taught: list[Taught], seed: int) -> list[Taught]:
-        """With the weight of each: the odds of its item to those of the strongest other, 1 at most.
-
-        Two matchers, each of them fitted to one half, have the word on the other half.
-        """
+        """With the weight of each, as a training run would have it."""
         data, items = self._source.data, self._source.item_row
         confirmed = {one.row: set(one.matches) for one in taught}
         mine = np.flatnonzero(np.isin(data.listing_row, list(confirmed)))
@@ -163,26 +161,10 @@ class Reviewer:
             [item in confirmed[row] for row, item in zip(rows.tolist(), items[mine].tolist(), strict=True)]
         )
         listings = np.unique(rows)
-        second = np.isin(rows, np.random.default_rng([seed, 3]).permutation(listings)[::2])
-        strength = np.zeros(len(mine), np.float32)
-        for half in (second, ~second):
-            learnt = np.unique(rows[half])
-            none = np.asarray([not confirmed[row] for row in learnt.tolist()])
-            pairs = mine[half]
-            fitted = fit_matcher(
-                LearningSet(rows[half], data.evidence[pairs], named[half], data.text[learnt], none)
-            )
-            if fitted is None:
-                return taught
-            strength[~half] = OnnxMatcher(fitted.graphs).log_odds(data.evidence[mine[~half]])
-        starts = group_starts(rows)
-        own = np.maximum.reduceat(np.where(named, strength, -np.inf), starts)
-        other = np.maximum.reduceat(np.where(named, -np.inf, strength), starts)
-        with np.errstate(invalid="ignore"):
-            odds = np.exp(np.minimum(own - other, 0.0))
-        # A right one that is no candidate was found by search: the matcher has no word on it.
-        weight = dict(zip(listings.tolist(), np.where(np.isfinite(own), odds, 1.0).tolist(), strict=True))
-        return [replace(one, weight=float(weight.get(one.row, 1.0))) for one in taught]
+        none = np.asarray([not confirmed[row] for row in listings.tolist()])
+        learning = LearningSet(rows, data.evidence[mine], named, data.text[listings], none)
+        weight = dict(zip(listings.tolist(), pair_weights(learning, seed=seed).tolist(), strict=True))
+        return [replace(one, weight=weight.get(one.row, 1.0)) for one in taught]
 
     def guess(self, judged: list[int], others: list[int]) -> list[Taught]:
         """Of ``others`` the surest, with what a matcher says that is fitted to ``judged``."""

@@ -164,6 +164,19 @@ def test_that_identical_listings_count_once_and_a_match_is_no_counterexample(tmp
     world.store.close()
 
 
+def test_that_a_weight_given_for_a_listing_is_that_of_its_confirmed_pairs_only(world):
+    one, two, three = [i for i in world.learning_ids(60) if role_of(i, 0) == role_of(i + 1, 0)][:3]
+    world.decide(one, Verdict.MATCH, one + 1)
+    world.decide(two, Verdict.MATCH, two + 1)
+    world.decide(three, Verdict.NONE)
+    rows = tables(world, weights={one: 0.25, three: 0.5}).pairs.to_pylist()
+    matches = [(row["listing_id"], row["weight"]) for row in rows if row["verdict"] == "match"]
+    assert matches == [(one, 0.25), (two, 1.0)]
+    others = [(row["listing_id"], row["weight"]) for row in rows if row["verdict"] != "match"]
+    assert {listing for listing, _ in others} == {one, two, three}
+    assert {weight for _, weight in others} == {1.0}
+
+
 class TestWriteJob:
     @pytest.fixture
     def start(self, tmp_path):

@@ -67,6 +67,21 @@ def test_that_ids_may_be_text(write: Callable[..., Path]) -> None:
     assert pairs.train[0].matches == (0,)
 
 
+def test_that_a_notice_says_how_many_confirmed_pairs_count_less_than_half(write: Callable[..., Path]) -> None:
+    rows = [
+        _pair(1, 1, weight=0.01),
+        _pair(2, 1, weight=0.49),
+        _pair(3, 2, weight=0.5),
+        _pair(4, 2, "none", weight=0.1),
+        _pair(5, 2, weight=0.1, role="validation"),
+    ]
+    pairs = read_pairs(write(rows))
+    assert len(pairs.notices) == 1
+    assert pairs.notices[0].startswith("2 of 3 confirmed pairs count less than half: a matcher that had not")
+    assert [listing.weight for listing in pairs.train[:2]] == [{0: 0.01}, {0: 0.49}]
+    assert read_pairs(write(rows[2:])).notices == ()
+
+
 def test_that_rows_without_text_or_weight_are_left_out_with_a_notice(write: Callable[..., Path]) -> None:
     pairs = read_pairs(
         write(
