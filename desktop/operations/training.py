@@ -11,7 +11,7 @@ from desktop.operations import run_change, run_job
 from desktop.session import Session
 from desktop.tasks import Job
 from desktop.training_process import read_training_events
-from engine.contracts import ChangeSet, Finished, Progress, RunState, TrainingRun, WorkEvent
+from engine.contracts import ChangeSet, Finished, RunState, TrainingRun, WorkEvent
 from engine.contracts.training import TrainingEvent
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -49,10 +49,12 @@ def prepare(
     workspace = session.workspace
 
     def events() -> Iterator[WorkEvent[StartableRun]]:
-        yield Progress("writing pairs", 0, 0)
-        run = workspace.prepare_training(recipe=recipe, device=device, seed=seed)
-        startable = StartableRun(run, tuple(workspace.training_command(run.id)))
-        yield Finished(startable, ChangeSet(training_runs=True))
+        for event in workspace.preparing_training(recipe=recipe, device=device, seed=seed):
+            if isinstance(event, Finished):
+                startable = StartableRun(event.result, tuple(workspace.training_command(event.result.id)))
+                yield Finished(startable, event.changes)
+            else:
+                yield event
 
     return run_job(
         session,

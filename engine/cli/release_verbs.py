@@ -106,13 +106,14 @@ def train(
         if import_result is not None:
             run = ws.import_training(import_result)
         elif resume is None:
-            run = ws.prepare_training(
+            preparing = ws.preparing_training(
                 recipe=recipe or "default",
                 device=device.value,
                 precision=number_format.value,
                 seed=seed,
                 overrides=overrides,
             )
+            run = terminal.follow(preparing)
         else:
             run = _run(ws, resume)
         if export_job is not None:

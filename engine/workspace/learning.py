@@ -1,14 +1,12 @@
-"""Learning: training runs, challengers, promotion and rolling back."""
+"""Learning: challengers, promotion and rolling back."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from engine.backends.base_encoder import base_model_folder
 from engine.contracts import (
     ChangeSet,
     Comparison,
@@ -20,156 +18,22 @@ from engine.contracts import (
     TrainingRun,
     WorkEvent,
 )
-from engine.contracts.training import NumberFormat
-from engine.errors import BugError, InputError, NotInWorkspaceError, StaleChangeError
-from engine.pipeline.carried_runs import carried_result, pack_run
+from engine.errors import BugError, NotInWorkspaceError, StaleChangeError
 from engine.pipeline.certify_release import refit
 from engine.pipeline.evaluate_release import compare_releases
-from engine.pipeline.release_files import ENCODER_FOLDER, read_trained_on
 from engine.pipeline.training_runs import (
-    RUNS,
     artefact_folder,
     averaged_share,
     cross_fitted,
-    fold_folders,
-    trained_model_folder,
     trained_on,
-    write_run,
 )
-from engine.pipeline.weigh_pairs import weigh_pairs
-from engine.workspace.automating import Automating
-from engine.workspace.base import now
+from engine.workspace.training import Training
 
-#: Recipes of the trainer that are meant to be chosen by a person.
-RECIPES = ("default", "thorough", "infonce", "prime", "ngame", "decoupled", "quick")
-Device = Literal["auto", "cpu", "cuda"]
 T = TypeVar("T")
 
 
-class Learning(Automating):
-    """What model keepers do."""
-
-    def recipes(self) -> list[str]:
-        """Names of the trainer's recipes."""
-        return list(RECIPES)
-
-    def prepare_training(
-        self,
-        *,
-        recipe: str = "default",
-        device: Device = "auto",
-        precision: NumberFormat = "auto",
-        seed: int = 0,
-        overrides: Mapping[str, object] | None = None,
-    ) -> TrainingRun:
-        """Write a run folder: pairs from decisions, items, the model to start from.
-
-        A confirmed pair weighs little that the champion's evidence speaks against (``pair_weights``).
-        """
-        champion = self._champion()
-        manifest = self._shelf.manifest(champion)
-        averaged = manifest.trained_share is not None
-        start = (
-            trained_model_folder(self.path, manifest.run_id, averaged=averaged)
-            if manifest.run_id
-            else base_model_folder(self._base_source())
-        )
-        earlier = self.path / RUNS / manifest.run_id if manifest.run_id and not averaged else None
-        with self._store.reading() as uow:
-            run_id = uow.runs.next_id()
-        run = write_run(
-            self._store,
-            run_id=run_id,
-            recipe=recipe,
-            device=device,
-            precision=precision,
-            seed=seed,
-            overrides=dict(overrides or {}),
-            start=start,
-            start_release=champion,
-            fold_starts=[folder / "encoder" for folder in fold_folders(earlier)] if earlier else [],
-            settings=self.settings,
-            created_at=now(),
-            weights=self._pair_weights(champion),
-        )
-        with self._store.writing() as uow:
-            uow.runs.add(run)
-        return run
-
-    def _pair_weights(self, champion: str) -> dict[int, float]:
-        """What confirmed pairs count in training, by listing number."""
-        folder = self._shelf.folder_of(champion)
-
-        def steps() -> Generator[Progress, None, dict[int, float]]:
-            settings = self.settings
-            search = yield from self._shelf.search_side(folder / ENCODER_FOLDER, settings, release=champion)
-            return (
-                yield from weigh_pairs(
-                    self._store,
-                    search,
-                    self._shelf.blocks(search),
-                    trained_on=read_trained_on(folder),
-                    folds=self._folds_of(champion),
-                    seed=settings.seed,
-                )
-            )
-
-        # Evidence is mostly there already, so nobody has to be told how far this is.
-        return _returned(steps())
-
-    def training_command(self, run_id: str) -> list[str]:
-        """The command that trains a prepared run; run it and read its standard output."""
-        return [sys.executable, "-m", "trainer", self._run(run_id).folder]
-
-    def note_training(self, run_id: str, state: RunState, message: str = "") -> ChangeSet:
-        """Record where a run stands."""
-        with self._store.writing() as uow:
-            uow.runs.update(run_id, state=state, message=message)
-        return ChangeSet(training_runs=True)
-
-    def export_training(self, run_id: str, target: Path) -> TrainingRun:
-        """Write a run that has not finished into a new folder or ZIP file, to be trained elsewhere.
-
-        Raises:
-            StaleChangeError: the run has finished.
-            InputError: there is no such run, or the target exists.
-        """
-        run = self._run(run_id)
-        if run.state is RunState.FINISHED:
-            raise StaleChangeError(f"training run {run_id} has finished; there is nothing left to train")
-        pack_run(Path(run.folder), target)
-        self.note_training(run_id, run.state, f"Carried to {target}; import its result when it is done.")
-        return self._run(run_id)
-
-    def import_training(self, source: Path) -> TrainingRun:
-        """Take over what a run of this workspace became on another machine; all of it or nothing.
-
-        Args:
-            source: the run folder, or a ZIP file of it.
-
-        Raises:
-            StaleChangeError: the run has finished here already.
-            InputError: it is no run of this workspace, was trained on something else, or is not whole.
-        """
-        with carried_result(source) as carried:
-            run = self._run(carried.job.run_id)
-            if run.state is RunState.FINISHED:
-                raise StaleChangeError(
-                    f"training run {run.id} has finished already; `--resume {run.id}` builds its challenger"
-                )
-            carried.take_over(Path(run.folder))
-            steps = carried.result.finished.step
-        self.note_training(run.id, RunState.FINISHED, f"Finished after {steps:,} steps on another machine.")
-        return self._run(run.id)
-
-    def runs(self) -> list[TrainingRun]:
-        """All training runs, newest first."""
-        with self._store.reading() as uow:
-            return uow.runs.all()
-
-    def _run(self, run_id: str) -> TrainingRun:
-        with self._store.reading() as uow:
-            return uow.runs.get(run_id)
+class Learning(Training):
+    """What model keepers do with what came out of training."""
 
     def build_challenger(self, run_id: str) -> Iterator[WorkEvent[ReleaseSummary]]:
         """A finished run as a release: re-encoded, refitted, certified, not yet the champion."""
@@ -343,16 +207,6 @@ class Learning(Automating):
         yield Finished(summary, ChangeSet(releases=True, routes=True))
 
 
-def _returned(steps: Generator[Progress, None, T]) -> T:
-    """Take all steps of some work, and return what it does."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-
 def _result_of(events: Iterator[WorkEvent[T]]) -> Generator[Progress | Notice, None, T]:
     """Pass on what work reports, and return its result."""
     for event in events:
@@ -360,10 +214,3 @@ def _result_of(events: Iterator[WorkEvent[T]]) -> Generator[Progress | Notice, N
             return event.result
         yield event
     raise BugError("the work ended without a result")
-
-
-def checked_recipe(name: str) -> str:
-    """A recipe's name, or an InputError that lists the names."""
-    if name not in RECIPES:
-        raise InputError(f"there is no recipe {name!r}; recipes: {', '.join(RECIPES)}")
-    return name

@@ -21,8 +21,9 @@ from engine.automation.matcher import LearningSet, fit_matcher
 from engine.automation.ranking import best_rows
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts.selective import area_under_risk_coverage, coverage_at
+from engine.contracts.training import fold_of
 from tests.benchmarks._objectives_plan import Line
-from tests.benchmarks._objectives_train import Trained, fold_of, vectors_of
+from tests.benchmarks._objectives_train import Trained, vectors_of
 from tests.benchmarks._objectives_world import SPARE, Deal, World, set_with_margin
 from trainer.devices import ComputeDevice
 from trainer.embedding import TokenTable, Vectors
@@ -199,4 +200,4 @@ def evidence_of(
 
 
 def _rows_of(world: World, fold: int, folds: int) -> list[int]:
-    return [row for row in world.candidates.rows.tolist() if fold_of(row, folds) == fold]
+    return [row for row in world.candidates.rows.tolist() if fold_of(str(row), folds) == fold]

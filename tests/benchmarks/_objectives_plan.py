@@ -107,27 +107,42 @@ def _ablation() -> Iterator[Row]:
 
 def _live() -> Iterator[Row]:
     every = AUXILIARIES["both+tcm"]
+    default = every | {"learning_rate": 2e-4}
 
-    def row(variant: str, steps: int | None = 300, *, over: dict[str, Any] | None = None, **more: Any) -> Row:
-        return {"kind": "L", "variant": variant, "steps": steps, "over": every | (over or {}), **more}
+    def row(variant: str, over: dict[str, Any], steps: int = 300, **more: Any) -> Row:
+        return {"kind": "L", "variant": variant, "steps": steps, "over": over, **more}
 
     yield {"kind": "L", "variant": UNTRAINED}
-    yield row("150 steps", 150)
-    yield row("300 steps")
-    yield row("600 steps", 600)
-    yield {"kind": "L", "variant": "infonce alone", "steps": 300}
-    yield row("temperature .03", over={"temperature": 0.03})
-    yield row("mined 3", over={"mined_negatives": True, "hard_negatives": 3})
-    yield row("batch 128", over={"batch_size": 128})
-    yield row("learning rate 2e-4", over={"learning_rate": 2e-4})
-    yield row("pair head", second="pair head")
-    yield row("cross", 150, cross=Cross())
-    yield row("cross from trained", 150, cross=Cross(from_trained=True))
+    yield row("default", default)
+    for share in (0.75, 0.5):
+        yield row(f"default, average {share:g}", default, average=share)
+    yield row("infonce alone", {})
+    yield row("600 steps", every, 600)
+    yield row("batch 128", every | {"batch_size": 128})
+    yield row("temperature .03", default | {"temperature": 0.03})
+    yield row("mined 3", default | {"mined_negatives": True, "hard_negatives": 3})
+    yield row("pair head", default, second="pair head")
+    yield row("untrained beside it", default, second="untrained")
+    yield row("folds 2 of those that train", default, folds=2, average=0.75)
+    yield row("folds 2", default, folds=2, whole=True)
+    yield row("folds 2, average 0.75", default, folds=2, whole=True, average=0.75)
+    yield row("folds 4, average 0.75", default, folds=4, whole=True, average=0.75)
+    yield row("10,000 guesses, 600 steps", every, 600, guessed=10_000)
+    yield row("noised items, 600 steps", every, 600, noised=20_000)
+    yield row("cross", default, 150, cross=Cross())
+    yield row("cross from trained", default, 150, cross=Cross(from_trained=True))
 
 
 def _flipped() -> Iterator[Row]:
     for name in ("none", "tcm", "both+tcm"):
         yield {"kind": "AF", "variant": f"flipped infonce {name}", "over": AUXILIARIES[name]}
+    for name in ("none", "both+tcm"):
+        weighed = {"over": AUXILIARIES[name], "weighed": True}
+        yield {"kind": "AF", "variant": f"flipped infonce {name}, weighed", **weighed}
+        yield {"kind": "A", "variant": f"infonce {name}, weighed", **weighed}
+    agreement = AUXILIARIES["both+tcm"] | {"gradient_agreement": 1.0}
+    yield {"kind": "AF", "variant": "flipped infonce both+tcm, agreement", "over": agreement}
+    yield {"kind": "A", "variant": "infonce both+tcm, agreement", "over": agreement}
 
 
 def _pairs() -> Iterator[Row]:

@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from torch import nn
 from transformers import set_seed
 from transformers.trainer_callback import PrinterCallback
 
+from engine.contracts.training import fold_of
 from tests.benchmarks._objectives_plan import Line
 from tests.benchmarks._objectives_world import Taught, World
 from trainer.agreement import GradientAgreement, TrustedPairs, split_trusted
@@ -85,18 +85,13 @@ def train(world: World, line: Line, base: Path, device: ComputeDevice) -> Traine
     return trained
 
 
-def fold_of(row: int, folds: int) -> int:
-    """The fold of a listing."""
-    return int.from_bytes(blake2b(str(row).encode(), digest_size=8).digest(), "big") % folds
-
-
 def train_folds(world: World, line: Line, base: Path, device: ComputeDevice) -> Iterator[SentenceTransformer]:
     """Encoders that have each seen all listings but those of one fold, as often as that of the line."""
     steps = steps_of(line, world.pairs(line.kind, line.pairs, whole=line.whole))
     for fold in range(line.folds):
 
         def left_out(row: int, fold: int = fold) -> bool:
-            return fold_of(row, line.folds) == fold
+            return fold_of(str(row), line.folds) == fold
 
         more = [one for one in _more(world, line) if not left_out(one.row)]
         pairs = world.pairs(

@@ -195,15 +195,16 @@ class FakeWorkspace(FakeReview):
     def recipes(self) -> list[str]:
         return ["default", "infonce"]
 
-    def prepare_training(
+    def preparing_training(
         self,
         *,
         recipe: str = "default",
         device: str = "auto",
         seed: int = 0,
         overrides: Mapping[str, Any] | None = None,
-    ) -> TrainingRun:
-        self._write("prepare_training")
+    ) -> Iterator[WorkEvent[TrainingRun]]:
+        self._write("preparing_training")
+        yield Progress("writing pairs", 0, 1)
         number = f"t{len(self._runs) + 1:04d}"
         run = TrainingRun(
             id=number,
@@ -216,7 +217,7 @@ class FakeWorkspace(FakeReview):
             folder=str(self.path / "runs" / number),
         )
         self._runs = [run, *self._runs]
-        return run
+        yield Finished(run, ChangeSet(training_runs=True))
 
     def training_command(self, run_id: str) -> list[str]:
         return ["python", "-m", "trainer", str(self.path / "runs" / run_id)]

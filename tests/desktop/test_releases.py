@@ -14,7 +14,16 @@ from PySide6.QtCore import Qt
 from desktop.screens.releases import ReleasesScreen
 from desktop.session import Session
 from desktop.widgets.training_view import TrainingView, loss_curves
-from engine.contracts import Comparison, FeedCoverage, Finished, Flip, ReleaseSummary, RunState, WorkEvent
+from engine.contracts import (
+    Comparison,
+    FeedCoverage,
+    Finished,
+    Flip,
+    ReleaseSummary,
+    RunState,
+    TrainingRun,
+    WorkEvent,
+)
 from engine.contracts.training import TrainingEvaluated, TrainingProgress, TrainingStarted
 from engine.errors import InputError
 from tests.desktop.fake_session import Gate, fake_session
@@ -67,12 +76,13 @@ class Workspace(FakeWorkspace):
         self.forced: list[bool] = []
         self.too_few_pairs = False
 
-    def prepare_training(self, **choices: object):
+    def preparing_training(self, **choices: object) -> Iterator[WorkEvent[TrainingRun]]:
         if self.too_few_pairs:
             raise InputError("Only 3 pairs so far; training needs 16. Review some more.")
-        run = super().prepare_training(**choices)  # type: ignore[arg-type]
-        Path(run.folder).mkdir(parents=True)
-        return run
+        for event in super().preparing_training(**choices):  # type: ignore[arg-type]
+            if isinstance(event, Finished):
+                Path(event.result.folder).mkdir(parents=True)
+            yield event
 
     def training_command(self, run_id: str) -> list[str]:
         return [sys.executable, "-c", HEAD + self.trainer, str(self.path / "runs" / run_id)]
