@@ -23,8 +23,8 @@ class WorkspaceSettings(BaseModel):
     queue given to the random stream; ``overlap_share`` is the share of decisions that another reviewer
     is asked about again, blind; ``gold_share`` the share of the queue given to gold decisions while a
     reviewer has not answered them; ``neighbours`` and ``lexical_neighbours`` are how many candidates
-    dense and lexical retrieval each bring; ``max_segment_drop`` and ``max_contradiction_share`` are
-    the gate's tolerances; ``text_fields`` and ``text_max_chars`` (characters) make the record text.
+    dense and lexical retrieval each bring; ``max_segment_drop``, ``max_automation_drop``
+    and ``max_contradiction_share`` are the gate's tolerances; ``text_fields`` and ``text_max_chars`` (characters) make the record text.
     ``cost_wrong``, ``cost_review`` and ``cost_missed`` are what one wrong automation, one review and one
     right match that waits for a person cost, in the owner's own unit of money; None is not entered.
     """
@@ -45,6 +45,7 @@ class WorkspaceSettings(BaseModel):
     text_max_chars: int = Field(default=2000, ge=16, le=100_000)
     seed: int = Field(default=0, ge=0)
     max_segment_drop: float = Field(default=0.1, ge=0.0, le=1.0)
+    max_automation_drop: float = Field(default=0.05, ge=0.0, le=1.0)
     max_contradiction_share: float = Field(default=0.02, ge=0.0, le=1.0)
     cost_wrong: float | None = Field(default=None, ge=0.0, le=1e12, allow_inf_nan=False)
     cost_review: float | None = Field(default=None, ge=0.0, le=1e12, allow_inf_nan=False)

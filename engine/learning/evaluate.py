@@ -247,18 +247,23 @@ def flips(
 def _lost_answers(champion: Ints, challenger: Ints) -> str:
     """A line for the model keeper where a challenger answers "not in catalogue" less often, else nothing.
 
-    The gate does not refuse it: that certificate rests on few audits and comes and goes. But the automation
+    The gate tolerates some of it: that certificate rests on few audits and comes and goes. But the automation
     rate falls with it, and whoever promotes should know.
     """
     before, after = (float((answers == NOT_IN_CATALOGUE).mean()) for answers in (champion, challenger))
     if not before - after > COVERAGE_STEP:
         return ""
-    whole, left = (float((answers != NOT_AUTOMATED).mean()) for answers in (champion, challenger))
+    whole, left = _automated(champion), _automated(challenger)
     return (
         f"note: “not in catalogue” falls from {100 * before:.1f} % to {100 * after:.1f} % of the listings, "
         f"and what is automated without a person from {100 * whole:.1f} % to {100 * left:.1f} %, until more "
         "audits bear it out"
     )
+
+
+def _automated(answers: Ints) -> float:
+    """The share of listings that a release answers without a person."""
+    return float((answers != NOT_AUTOMATED).mean()) if len(answers) else 0.0
 
 
 def compare(
@@ -270,6 +275,7 @@ def compare(
     segments: Sequence[str] = (),
     precision: float,
     max_segment_drop: float,
+    max_automation_drop: float = 1.0,
     max_contradiction_share: float,
     seed: int = 0,
     flips_listed: int = FLIPS_LISTED,
@@ -285,6 +291,7 @@ def compare(
         segments: [m] segment of each of those listings; empty for no comparison by segment.
         precision: required precision, at which coverages are compared.
         max_segment_drop: the gate's tolerance, as a share of the segment's listings.
+        max_automation_drop: the gate's tolerance, as a share of the open listings.
         max_contradiction_share: the gate's tolerance, as a share of the automated decided listings.
         seed: of the bootstrap.
         flips_listed: how many flips to describe.
@@ -329,10 +336,13 @@ def compare(
         challenger_certified=challenger.threshold is not None,
         champion_aurc=before.aurc,
         challenger_aurc=after.aurc,
+        champion_automates=_automated(champion.answers),
+        challenger_automates=_automated(challenger.answers),
         segments=by_segment,
         champion_contradictions=contradictions(ids, champion.answers, decisions),
         challenger_contradictions=contradictions(ids, challenger.answers, decisions),
         max_segment_drop=max_segment_drop,
+        max_automation_drop=max_automation_drop,
         max_contradiction_share=max_contradiction_share,
         share="share automated by certificate" if together else "coverage",
     )

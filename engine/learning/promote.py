@@ -170,10 +170,13 @@ def decide_gate(
     challenger_certified: bool,
     champion_aurc: float,
     challenger_aurc: float,
+    champion_automates: float,
+    challenger_automates: float,
     segments: Sequence[SegmentCoverage],
     champion_contradictions: Contradictions,
     challenger_contradictions: Contradictions,
     max_segment_drop: float,
+    max_automation_drop: float,
     max_contradiction_share: float,
     share: str = "coverage",
 ) -> Gate:
@@ -187,6 +190,9 @@ def decide_gate(
       one step of the thresholds tested do not count; while neither is certified, its area under the
       risk-coverage curve is not larger;
     * a certified champion is not replaced by an uncertified challenger;
+    * what is automated without a person, "not in catalogue" included, does not fall by more than
+      ``max_automation_drop``: a certificate for "not in catalogue" rests on few audits and comes and goes, but
+      one that is worth a tenth of the listings is not given up unseen;
     * no segment loses more than ``max_segment_drop`` of coverage;
     * the share of its automated answers that contradict past decisions exceeds the champion's share
       by at most ``max_contradiction_share`` (any release that automates at 95 % contradicts some).
@@ -199,10 +205,13 @@ def decide_gate(
         challenger_certified: whether the challenger has one.
         champion_aurc: area under the champion's risk-coverage curve on the held-out decisions.
         challenger_aurc: the same of the challenger.
+        champion_automates: share of the open listings that the champion answers without a person.
+        challenger_automates: the same of the challenger.
         segments: from :func:`segment_coverages`.
         champion_contradictions: of the champion's automated answers.
         challenger_contradictions: of the challenger's.
         max_segment_drop: as a share of the segment's listings.
+        max_automation_drop: as a share of the open listings.
         max_contradiction_share: as a share of the automated decided listings.
         share: what the coverages are called, for the reasons.
     """
@@ -229,6 +238,14 @@ def decide_gate(
                 f"{100 * challenger_coverage:.1f} %, {interval}"
                 if challenger_certified
                 else "the challenger has no certificate and the champion has one",
+            )
+        )
+    if champion_automates - challenger_automates > max_automation_drop:
+        checks.append(
+            (
+                False,
+                f"what is automated without a person falls from {100 * champion_automates:.1f} % to "
+                f"{100 * challenger_automates:.1f} % of the listings",
             )
         )
     for segment in segments:

@@ -122,6 +122,7 @@ def compare_releases(
             segments=segments,
             precision=settings.precision,
             max_segment_drop=settings.max_segment_drop,
+            max_automation_drop=settings.max_automation_drop,
             max_contradiction_share=settings.max_contradiction_share,
             together=Promise(settings.promise) is Promise.TOGETHER,
         )

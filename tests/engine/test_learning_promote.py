@@ -26,10 +26,13 @@ EQUAL = {
     "challenger_certified": True,
     "champion_aurc": 0.1,
     "challenger_aurc": 0.1,
+    "champion_automates": 0.6,
+    "challenger_automates": 0.6,
     "segments": (),
     "champion_contradictions": NO_CONTRADICTIONS,
     "challenger_contradictions": NO_CONTRADICTIONS,
     "max_segment_drop": 0.1,
+    "max_automation_drop": 0.05,
     "max_contradiction_share": 0.02,
 }
 
@@ -52,6 +55,10 @@ def test_that_an_equal_challenger_passes():
             "refused: the challenger has no certificate and the champion has one",
         ),
         (
+            {"challenger_automates": 0.5},
+            "refused: what is automated without a person falls from 60.0 % to 50.0 % of the listings",
+        ),
+        (
             {"segments": [SegmentCoverage("tyres", 90, 0.5, 0.3)]},
             "refused: segment tyres falls from 50 % to 30 %",
         ),
@@ -72,6 +79,7 @@ def test_that_each_condition_alone_refuses_and_says_why(changes, reason):
 @pytest.mark.parametrize(
     "changes",
     [
+        {"challenger_automates": 0.56},  # a certificate for "not in catalogue" comes and goes
         {"challenger_coverage": 0.485},  # within what the audits can tell apart
         {"challenger_coverage": 0.497, "difference": Difference(0.0, 0.0, 0.0)},  # one step of the thresholds
         {"champion_certified": False, "champion_coverage": 0.0},
