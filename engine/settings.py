@@ -23,8 +23,9 @@ class WorkspaceSettings(BaseModel):
     queue given to the random stream; ``overlap_share`` is the share of decisions that another reviewer
     is asked about again, blind; ``gold_share`` the share of the queue given to gold decisions while a
     reviewer has not answered them; ``neighbours`` and ``lexical_neighbours`` are how many candidates
-    dense and lexical retrieval each bring; ``max_segment_drop``, ``max_automation_drop``
-    and ``max_contradiction_share`` are the gate's tolerances; ``text_fields`` and ``text_max_chars`` (characters) make the record text.
+    dense and lexical retrieval each bring; ``max_segment_drop``, ``max_automation_drop`` and
+    ``max_contradiction_share`` are the gate's tolerances; ``text_fields`` and ``text_max_chars``
+    (characters) make the record text.
     ``cost_wrong``, ``cost_review`` and ``cost_missed`` are what one wrong automation, one review and one
     right match that waits for a person cost, in the owner's own unit of money; None is not entered.
     """

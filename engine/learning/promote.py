@@ -191,8 +191,8 @@ def decide_gate(
       risk-coverage curve is not larger;
     * a certified champion is not replaced by an uncertified challenger;
     * what is automated without a person, "not in catalogue" included, does not fall by more than
-      ``max_automation_drop``: a certificate for "not in catalogue" rests on few audits and comes and goes, but
-      one that is worth a tenth of the listings is not given up unseen;
+      ``max_automation_drop``: a certificate for "not in catalogue" rests on few audits and comes and goes,
+      but one that is worth a tenth of the listings is not given up unseen;
     * no segment loses more than ``max_segment_drop`` of coverage;
     * the share of its automated answers that contradict past decisions exceeds the champion's share
       by at most ``max_contradiction_share`` (any release that automates at 95 % contradicts some).
