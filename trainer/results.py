@@ -84,7 +84,10 @@ def write_result(
 
     Starting it again does not train again, and whoever gets the folder back can tell that it is whole.
     """
-    results = [path for name in RESULT_FOLDERS for path in (job_folder / name).rglob("*")]
+    # What a fold notes of itself is for its next start, and says how long it took.
+    results = [
+        path for name in RESULT_FOLDERS for path in (job_folder / name).rglob("*") if path.name != RESULT
+    ]
     inputs = [*(job_folder / name for name in INPUT_FILES), *start_weights(job_folder)]
     result = TrainingResult(
         fingerprint=fingerprint,

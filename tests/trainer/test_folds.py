@@ -100,6 +100,7 @@ def test_that_each_fold_leaves_an_encoder_to_ship_and_the_run_its_hashes(make_jo
     for number in (0, 1):
         names = {f"folds/{number}/artefact/{name}" for name in ENCODER_FILES}
         assert names <= set(result.files)
+    assert not [name for name in result.files if name.endswith("result.json")]
     assert not list(folder.rglob("checkpoints"))
     again = _run(folder)
     assert not again.of(TrainingProgress)
