@@ -117,11 +117,13 @@ def stretches(first: int, folds: tuple[Fold, ...]) -> Iterator[Stretch]:
         yield Stretch(sum(steps[:place]), own, sum(steps[place + 1 :]))
 
 
-def of_a_fold(emit: Emit) -> Emit:
-    """An ``emit`` that hears of a fold's steps only: what comes out of it is not the run's."""
+def of_a_fold(number: int, emit: Emit) -> Emit:
+    """An ``emit`` that hears of the steps of a fold's encoder only: what comes out of it is not the run's."""
 
     def told(event: TrainingEvent) -> None:
-        if isinstance(event, TrainingProgress | TrainingCheckpoint | TrainingCancelled):
+        if isinstance(event, TrainingProgress):
+            emit(event.model_copy(update={"fold": number}))
+        elif isinstance(event, TrainingCheckpoint | TrainingCancelled):
             emit(event)
 
     return told

@@ -270,7 +270,7 @@ def run_job(run: Run, ranks: Ranks, *, emit: Emit, cancelled: Callable[[], bool]
         emit(TrainingNotice(message=f"{len(folds)} more encoders follow, for the matcher to learn from."))
     share = ranks.from_first(round(1000 * share)) / 1000
     for fold, its_stretch in zip(folds, others, strict=True):
-        told = of_a_fold(its_stretch.within(emit_whole))
+        told = of_a_fold(fold.number, its_stretch.within(emit_whole))
         if not train_fold(run, fold, share, ranks, emit=told, cancelled=cancelled):
             return False
     if exported is None:

@@ -78,7 +78,7 @@ class TrainingView(QWidget):
 
     @property
     def losses(self) -> tuple[tuple[int, float], ...]:
-        """The points of the loss curve: step, loss."""
+        """The points of the loss curve, which is the run's own encoder's: step, loss."""
         return tuple((event.step, event.loss) for event in self._progress)
 
     def show_events(self, events: Sequence[TrainingEvent]) -> None:
@@ -107,15 +107,17 @@ class TrainingView(QWidget):
     def _take(self, event: TrainingEvent) -> None:
         match event:
             case TrainingStarted(resumed_from=step, total_steps=total):
-                for plot in (self.loss_plot, self.validation_plot):
-                    plot.set_range(x=(0.0, float(total)))
+                self._show_steps(total)
                 # Steps after the checkpoint are taken again; the old ones would fold the curve back.
                 self._progress = [one for one in self._progress if one.step <= step]
                 self._evaluated = [one for one in self._evaluated if one.step <= step]
                 self._stage.setText("Loading")
                 self._bar.setRange(0, 0)
             case TrainingProgress():
-                self._progress.append(event)
+                if event.fold is None:
+                    self._progress.append(event)
+                elif self._progress:
+                    self._show_steps(self._progress[-1].step)
                 self._show_progress(event)
             case TrainingEvaluated():
                 self._evaluated.append(event)
@@ -131,10 +133,16 @@ class TrainingView(QWidget):
         if text:
             self.log.appendPlainText(text)
 
+    def _show_steps(self, last: int) -> None:
+        """Let the plots reach to that step: the encoders of the folds that follow are not drawn."""
+        for plot in (self.loss_plot, self.validation_plot):
+            plot.set_range(x=(0.0, float(last)))
+
     def _show_progress(self, event: TrainingProgress) -> None:
         self._bar.setRange(0, _BAR_STEPS)
         self._bar.setValue(round(_BAR_STEPS * event.step / max(1, event.total_steps)))
-        self._stage.setText(f"Step {event.step:,} of {event.total_steps:,}  ·  loss {event.loss:.4f}")
+        whose = "" if event.fold is None else f"  ·  encoder of fold {event.fold + 1}, for the matcher"
+        self._stage.setText(f"Step {event.step:,} of {event.total_steps:,}  ·  loss {event.loss:.4f}{whose}")
         self._pace.setText(
             f"{event.pairs_per_second:,.0f} pairs per second  ·  about {duration(event.eta_seconds)} left"
         )

@@ -128,7 +128,8 @@ class TrainingStarted(_Message):
 
 
 class TrainingProgress(_Message):
-    """One reported step. ``losses`` holds the named parts of ``loss``."""
+    """One reported step. ``losses`` holds the named parts of ``loss``; ``fold`` is whose encoder took it, None
+    is the run's own."""
 
     event: Literal["progress"] = "progress"
     step: int
@@ -138,6 +139,7 @@ class TrainingProgress(_Message):
     learning_rate: float
     pairs_per_second: float
     eta_seconds: float
+    fold: int | None = None
 
 
 class TrainingEvaluated(_Message):

@@ -278,6 +278,19 @@ def test_that_resuming_draws_over_the_steps_after_the_checkpoint(qtbot: QtBot) -
     assert view.losses == ((1, 3.0), (2, 2.0), (3, 1.5))
 
 
+def test_that_the_loss_curve_is_the_run_s_own_and_the_stage_says_whose_steps_follow(qtbot: QtBot) -> None:
+    view = TrainingView()
+    qtbot.addWidget(view)
+    own = [step(number, 1.0 / number) for number in range(1, 21)]
+    of_fold = [step(number, 2.0).model_copy(update={"fold": 0}) for number in range(21, 31)]
+    view.show_events([STARTED, *own, *of_fold])
+    assert [step for step, _ in view.losses] == list(range(1, 21))
+    assert "Step 30 of 40" in view._stage.text()
+    assert "encoder of fold 1" in view._stage.text()
+    left, right = view.loss_plot.plot.getPlotItem().viewRange()[0]
+    assert (round(left), round(right)) == (0, 20)
+
+
 def test_that_the_running_mean_starts_as_the_plain_mean_of_the_first_steps() -> None:
     _each, mean = loss_curves([step(1, 4.0), step(2, 2.0)])
     assert mean.y[0] == pytest.approx(4.0)

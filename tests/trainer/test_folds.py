@@ -67,6 +67,8 @@ def test_that_the_steps_of_all_encoders_are_counted_as_one_run(whole_run: tuple[
     assert [event.step for event in host.of(TrainingProgress)] == list(range(1, total + 1))
     assert {event.total_steps for event in host.of(TrainingProgress)} == {total}
     assert [event.step for event in host.of(TrainingFinished)] == [total]
+    folds = [event.fold for event in host.of(TrainingProgress)]
+    assert folds == [None] * 20 + [0] * folds.count(0) + [1] * folds.count(1)
     left = [event.eta_seconds for event in host.of(TrainingProgress)]
     assert left[0] > left[-2] > left[-1] == 0
     assert {event.step for event in host.of(TrainingEvaluated)} <= set(range(21))
