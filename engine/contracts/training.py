@@ -128,8 +128,10 @@ class TrainingStarted(_Message):
 
 
 class TrainingProgress(_Message):
-    """One reported step. ``losses`` holds the named parts of ``loss``; ``fold`` is whose encoder took it, None
-    is the run's own."""
+    """One reported step.
+
+    ``losses`` holds the named parts of ``loss``; ``fold`` is whose encoder took it, None the run's own.
+    """
 
     event: Literal["progress"] = "progress"
     step: int
