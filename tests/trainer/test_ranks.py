@@ -146,6 +146,10 @@ def test_that_a_run_of_two_processes_stops_resumes_and_ends_like_a_run_of_one(
         assert torch.allclose(value, trained[name], atol=2e-4), name
     assert (folder / "result.json").is_file()
     assert (folder / "trainer-1.log").is_file()
+    for number in ("0", "1"):
+        own = load_file(alone / "folds" / number / "encoder" / "model.safetensors")
+        for name, value in load_file(folder / "folds" / number / "encoder" / "model.safetensors").items():
+            assert torch.allclose(value, own[name], atol=2e-4), name
 
 
 def test_that_the_place_is_taken_out_of_the_environment() -> None:
