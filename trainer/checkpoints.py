@@ -68,7 +68,10 @@ def write_checkpoint(
     (aside / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     replace_folder(aside, final)
     for _, path in sorted(_candidates(folder), reverse=True)[keep:]:
-        shutil.rmtree(path, ignore_errors=True)
+        # Under another name first: whoever is killed while deleting leaves no half a checkpoint.
+        aside = folder / f"writing-old-{path.name}-{os.getpid()}"
+        path.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
     return final
 
 

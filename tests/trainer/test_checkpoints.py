@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,29 @@ def test_that_a_damaged_checkpoint_is_passed_over(tmp_path: Path, damage: str) -
     else:
         (bad / "complete.json").write_text("[1")
     assert checkpoints.newest_checkpoint(tmp_path, "run") == good
+
+
+def test_that_a_process_killed_while_it_drops_an_old_checkpoint_leaves_whole_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (5, 7):
+        _write(tmp_path, step)
+    deleted = shutil.rmtree
+
+    def dies(path: Path, ignore_errors: bool = False) -> None:
+        if path.exists():
+            (path / "weights.safetensors").unlink()
+            raise KeyboardInterrupt
+        deleted(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(checkpoints.shutil, "rmtree", dies)
+    with pytest.raises(KeyboardInterrupt):
+        _write(tmp_path, 9)
+    monkeypatch.undo()
+    for path in tmp_path.glob("checkpoint-*"):
+        assert (path / "weights.safetensors").exists()
+    checkpoints.clear_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-7", "checkpoint-9"]
 
 
 @pytest.mark.parametrize("broken", ["save_file", "replace_folder"])
