@@ -341,6 +341,8 @@ def compare(
         segments=by_segment,
         champion_contradictions=contradictions(ids, champion.answers, decisions),
         challenger_contradictions=contradictions(ids, challenger.answers, decisions),
+        champion_held_out=contradictions(ids, champion.answers, held_out(decisions)),
+        challenger_held_out=contradictions(ids, challenger.answers, held_out(decisions)),
         max_segment_drop=max_segment_drop,
         max_automation_drop=max_automation_drop,
         max_contradiction_share=max_contradiction_share,

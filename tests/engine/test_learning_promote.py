@@ -31,6 +31,8 @@ EQUAL = {
     "segments": (),
     "champion_contradictions": NO_CONTRADICTIONS,
     "challenger_contradictions": NO_CONTRADICTIONS,
+    "champion_held_out": NO_CONTRADICTIONS,
+    "challenger_held_out": NO_CONTRADICTIONS,
     "max_segment_drop": 0.1,
     "max_automation_drop": 0.05,
     "max_contradiction_share": 0.02,
@@ -62,7 +64,17 @@ def test_that_an_equal_challenger_passes():
             {"segments": [SegmentCoverage("tyres", 90, 0.5, 0.3)]},
             "refused: segment tyres falls from 50 % to 30 %",
         ),
-        ({"challenger_contradictions": Contradictions(100, 3)}, "refused: 3 of 100 automated answers"),
+        (
+            {"challenger_held_out": Contradictions(100, 5)},
+            "of held-out ones 5 of 100 (5.0 %, champion 0.0 %)",
+        ),
+        (
+            {
+                "challenger_contradictions": Contradictions(100, 3),
+                "challenger_held_out": Contradictions(29, 0),
+            },
+            "refused: 3 of 100 automated answers",
+        ),
         (
             {"champion_certified": False, "challenger_certified": False, "challenger_aurc": 0.2},
             "refused: neither release is certified",
@@ -79,6 +91,8 @@ def test_that_each_condition_alone_refuses_and_says_why(changes, reason):
 @pytest.mark.parametrize(
     "changes",
     [
+        {"challenger_contradictions": Contradictions(100, 30)},  # of what taught the champion's matcher
+        {"challenger_held_out": Contradictions(100, 3)},  # within the tolerance and the luck of a hundred
         {"challenger_automates": 0.56},  # a certificate for "not in catalogue" comes and goes
         {"challenger_coverage": 0.485},  # within what the audits can tell apart
         {"challenger_coverage": 0.497, "difference": Difference(0.0, 0.0, 0.0)},  # one step of the thresholds
