@@ -60,8 +60,9 @@ def test_that_listings_that_were_trained_on_are_learnt_from_as_if_they_were_new(
 ) -> None:
     releases = tmp_path / "w" / "releases"
     with certified_workspace(tmp_path / "w") as workspace:
-        run = workspace.prepare_training(recipe="quick")
+        drain(workspace.certify())
         before = _LearningPairs(learnt[-1])
+        run = workspace.prepare_training(recipe="quick")
         folder = _pretend_trained(workspace, run.id)
         challenger = drain(workspace.build_challenger(run.id))
         seen = _train_listings(folder)

@@ -25,6 +25,7 @@ CPU = ComputeDevice("cpu", "cpu", "fp32")
 MIB = 1024**2
 
 SMALL: dict[str, Any] = {
+    "folds": 0,
     "recipe": "default", "min_steps": 0, "batch_size": 8, "cluster_size": 4, "log_steps": 1,
     "checkpoint_steps": 50, "max_steps": 5, "learning_rate": 1e-3,
 }  # fmt: skip
