@@ -16,9 +16,10 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
 from engine.errors import InputError
+from trainer.config import Recipe
 from trainer.embedding import TokenTable, Vectors
 from trainer.losses.batch import PairBatch, cell_matrix, make_batch
-from trainer.losses.objective import PairWeights
+from trainer.losses.objective import PairWeights, TrainingObjective
 from trainer.mining import HardNegatives, KnownPairs
 from trainer.pairs import JudgedListing, PairSet
 
@@ -156,6 +157,23 @@ def split_trusted(pairs: PairSet, seed: int) -> tuple[PairSet, tuple[JudgedListi
     return replace(pairs, validation=rest), _some(
         [pairs.validation[number] for number in sorted(taken)], seed
     )
+
+
+def weigh_by_agreement(
+    objective: TrainingObjective,
+    recipe: Recipe,
+    dimension: int,
+    trusted: TrustedPairs,
+    encode: Callable[[TokenTable], Vectors],
+) -> Callable[[], None]:
+    """Let the objective weigh pairs by agreement; returns what takes the trusted pairs' gradient anew."""
+    agreement = GradientAgreement(objective.parts[recipe.base], dimension, recipe.gradient_agreement)
+    objective.agreement = agreement
+
+    def refresh() -> None:
+        agreement.refresh(trusted.batch(encode, agreement.trusted.device))
+
+    return refresh
 
 
 def _weight(listing: JudgedListing, item: int) -> float:

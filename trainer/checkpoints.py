@@ -69,9 +69,7 @@ def write_checkpoint(
     replace_folder(aside, final)
     for _, path in sorted(_candidates(folder), reverse=True)[keep:]:
         # Under another name first: whoever is killed while deleting leaves no half a checkpoint.
-        aside = folder / f"writing-old-{path.name}-{os.getpid()}"
-        path.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(_set_aside(path), ignore_errors=True)
     return final
 
 
@@ -127,13 +125,19 @@ def replace_folder(aside: Path, final: Path) -> None:
     for path in (*aside.rglob("*"), aside):
         sync(path)
     if final.exists():
-        old = final.with_name(f"writing-old-{final.name}-{os.getpid()}")
-        final.rename(old)
+        old = _set_aside(final)
         aside.rename(final)
         shutil.rmtree(old, ignore_errors=True)
     else:
         aside.rename(final)
     sync(final.parent)
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a folder to what :func:`clear_leftovers` removes, and return the new path."""
+    old = path.with_name(f"writing-old-{path.name}-{os.getpid()}")
+    path.rename(old)
+    return old
 
 
 def random_state() -> tuple[dict[str, Tensor], list[Any]]:

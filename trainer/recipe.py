@@ -30,7 +30,7 @@ from engine.contracts.training import (
 )
 from engine.errors import InputError
 from trainer import checkpoints
-from trainer.agreement import GradientAgreement, TrustedPairs, split_trusted
+from trainer.agreement import TrustedPairs, split_trusted, weigh_by_agreement
 from trainer.artefact_coverage import coverage_notices
 from trainer.averaging import average_with_start
 from trainer.catalogue_texts import CatalogueTexts, text_pool
@@ -41,7 +41,7 @@ from trainer.embedding import TokenTable, Vectors, encode_together, load_encoder
 from trainer.encoder_trainer import EncoderTrainer, TrainingRows, training_arguments
 from trainer.folds import Fold, folds_of, of_a_fold, stretches
 from trainer.launch import ALONE, Place
-from trainer.losses import TrainingObjective, compose
+from trainer.losses import compose
 from trainer.memory import BatchSize, fit_into_memory
 from trainer.pairs import JudgedListing, PairSet
 from trainer.ranks import Ranks, joined
@@ -331,23 +331,6 @@ def write_averaged(
     # Most averages are never asked for; their files are not measured beyond the cosine.
     exported = write_encoder(model, run.folder / AVERAGED)
     return AveragedEncoder(share=share, metrics=metrics, parity=exported.parity)
-
-
-def weigh_by_agreement(
-    objective: TrainingObjective,
-    recipe: Recipe,
-    dimension: int,
-    trusted: TrustedPairs,
-    encode: Callable[[TokenTable], Vectors],
-) -> Callable[[], None]:
-    """Let the objective weigh pairs by agreement; returns what takes the trusted pairs' gradient anew."""
-    agreement = GradientAgreement(objective.parts[recipe.base], dimension, recipe.gradient_agreement)
-    objective.agreement = agreement
-
-    def refresh() -> None:
-        agreement.refresh(trusted.batch(encode, agreement.trusted.device))
-
-    return refresh
 
 
 def widest_batch(run: Run, rows: TrainingRows) -> BatchSize:

@@ -68,6 +68,11 @@ class ReleaseManifest(BaseModel):
     trained_share: float | None = None
     files: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def fold_run(self) -> str | None:
+        """The run whose folds tell of this release's encoder; those of an averaged one beside it do not."""
+        return self.run_id if self.trained_share is None else None
+
 
 @dataclass(frozen=True, slots=True)
 class MatcherGraphs:

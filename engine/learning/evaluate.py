@@ -253,17 +253,12 @@ def _lost_answers(champion: Ints, challenger: Ints) -> str:
     before, after = (float((answers == NOT_IN_CATALOGUE).mean()) for answers in (champion, challenger))
     if not before - after > COVERAGE_STEP:
         return ""
-    whole, left = _automated(champion), _automated(challenger)
+    whole, left = (float((answers != NOT_AUTOMATED).mean()) for answers in (champion, challenger))
     return (
         f"note: “not in catalogue” falls from {100 * before:.1f} % to {100 * after:.1f} % of the listings, "
         f"and what is automated without a person from {100 * whole:.1f} % to {100 * left:.1f} %, until more "
         "audits bear it out"
     )
-
-
-def _automated(answers: Ints) -> float:
-    """The share of listings that a release answers without a person."""
-    return float((answers != NOT_AUTOMATED).mean()) if len(answers) else 0.0
 
 
 def compare(
@@ -306,6 +301,7 @@ def compare(
     if not ids.shape == champion.answers.shape == challenger.answers.shape:
         raise ValueError("champion and challenger answered different listings of the open feed")
     decisions = uow.decisions.in_force()
+    untaught = held_out(decisions)
     before, after = (
         evaluate_scores(
             release.labels,
@@ -341,8 +337,8 @@ def compare(
         segments=by_segment,
         champion_contradictions=contradictions(ids, champion.answers, decisions),
         challenger_contradictions=contradictions(ids, challenger.answers, decisions),
-        champion_held_out=contradictions(ids, champion.answers, held_out(decisions)),
-        challenger_held_out=contradictions(ids, challenger.answers, held_out(decisions)),
+        champion_held_out=contradictions(ids, champion.answers, untaught),
+        challenger_held_out=contradictions(ids, challenger.answers, untaught),
         max_segment_drop=max_segment_drop,
         max_automation_drop=max_automation_drop,
         max_contradiction_share=max_contradiction_share,

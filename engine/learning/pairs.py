@@ -113,7 +113,7 @@ def build_pairs(
     import pyarrow as pa  # deferred: only training and export need it
 
     decisions = [d for d in uow.decisions.in_force() if d.stream in (Stream.LEARNING, Stream.MANUAL)]
-    texts = _texts(uow.listings.get_many, (d.listing_id for d in decisions), text_of)
+    texts = texts_by_number(uow.listings.get_many, (d.listing_id for d in decisions), text_of)
     kept: dict[tuple[str, int], _Pair] = {}
     for decision in decisions:
         for pair in pairs_of(decision, shown_negatives):
@@ -125,7 +125,7 @@ def build_pairs(
             if known is None or _STRENGTH[pair.verdict] > _STRENGTH[known.verdict]:
                 kept[key] = pair
     named = {pair.item_id for pair in kept.values()} | {i for d in decisions for i in d.shown}
-    items = _texts(uow.items.get_many, named | _sampled(uow, seed, catalogue_sample), text_of)
+    items = texts_by_number(uow.items.get_many, named | _sampled(uow, seed, catalogue_sample), text_of)
     mined, counts = _mined(decisions, texts, items, kept, seed)
     if mined_counts is not None:
         mined_counts(counts)
@@ -241,7 +241,7 @@ def write_job(
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _texts(
+def texts_by_number(
     get_many: Callable[[Iterable[int]], Mapping[int, Record]],
     ids: Iterable[int],
     text_of: Callable[[Record], str],

@@ -7,7 +7,7 @@ evidence stay. Without these encoders the matcher hardly learns from listings th
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,8 +16,9 @@ import numpy.typing as npt
 from engine.automation.evidence import add_margins
 from engine.automation.evidence_columns import column
 from engine.automation.matcher import LearningSet
-from engine.contracts import Progress, Record
+from engine.contracts import Progress
 from engine.contracts.training import fold_of
+from engine.learning.pairs import texts_by_number
 from engine.pipeline.search_side import SearchSide, vector_folder
 from engine.retrieval.candidates import paired_similarity
 from engine.retrieval.encode import Encoder, VectorCache
@@ -25,7 +26,6 @@ from engine.store import Store
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +72,13 @@ def _similarity(
     """Cosines [pairs] of listings, by number, and items, by row of the index."""
     listings, listing_at = np.unique(listing, return_inverse=True)
     rows, item_at = np.unique(item_row, return_inverse=True)
+    numbers = search.index.ids[rows].tolist()
     with store.reading() as uow:
-        found: dict[int, Record] = {}
-        for ids in _pages(listings.tolist()):
-            found.update(uow.listings.get_many(ids))
-        listing_texts = [search.recipe.text(found[number]) for number in listings.tolist()]
-        numbers = search.index.ids[rows].tolist()
-        found = {}
-        for ids in _pages(numbers):
-            found.update(uow.items.get_many(ids))
-        item_texts = [search.recipe.text(found[number]) for number in numbers]
+        of_listings = texts_by_number(uow.listings.get_many, listings.tolist(), search.recipe.text)
+        of_items = texts_by_number(uow.items.get_many, numbers, search.recipe.text)
+    listing_texts = [of_listings[number] for number in listings.tolist()]
+    item_texts = [of_items[number] for number in numbers]
     vectors = VectorCache(vector_folder(store.folder, encoder.sha256), encoder.dimension)
     texts = [*listing_texts, *item_texts]
     yield from vectors.encode_missing(texts, encoder, stage="encoding for the matcher")
     return paired_similarity(vectors.vectors(listing_texts), listing_at, vectors.vectors(item_texts), item_at)
-
-
-def _pages(numbers: Sequence[int]) -> Generator[list[int], None, None]:
-    for start in range(0, len(numbers), _PAGE):
-        yield list(numbers[start : start + _PAGE])

@@ -112,10 +112,8 @@ class Automating(Matching):
 
     def _folds_of(self, release_id: str) -> FoldEncoders | None:
         """The encoders of the folds of the run that a release's encoder came from."""
-        manifest = self._shelf.manifest(release_id)
-        if manifest.run_id is None or manifest.trained_share is not None:
-            return None
-        return self._shelf.folds(manifest.run_id, read_cross_fitted(self._shelf.folder_of(release_id)))
+        run = self._shelf.manifest(release_id).fold_run
+        return self._shelf.folds(run, read_cross_fitted(self._shelf.folder_of(release_id))) if run else None
 
     def _still_certified(
         self, champion: str, refitted: Refit, settings: WorkspaceSettings

@@ -45,13 +45,12 @@ class Training(Automating):
         """
         champion = self._champion()
         manifest = self._shelf.manifest(champion)
-        averaged = manifest.trained_share is not None
         start = (
-            trained_model_folder(self.path, manifest.run_id, averaged=averaged)
+            trained_model_folder(self.path, manifest.run_id, averaged=manifest.trained_share is not None)
             if manifest.run_id
             else base_model_folder(self._base_source())
         )
-        earlier = self.path / RUNS / manifest.run_id if manifest.run_id and not averaged else None
+        folds = fold_folders(self.path / RUNS / manifest.fold_run) if manifest.fold_run else []
         weights = yield from self._pair_weights(champion)
         yield Progress("writing pairs", 0, 1)
         with self._store.reading() as uow:
@@ -66,7 +65,7 @@ class Training(Automating):
             overrides=dict(overrides or {}),
             start=start,
             start_release=champion,
-            fold_starts=[folder / "encoder" for folder in fold_folders(earlier)] if earlier else [],
+            fold_starts=[folder / "encoder" for folder in folds],
             settings=self.settings,
             created_at=now(),
             weights=weights,

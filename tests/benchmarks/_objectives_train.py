@@ -24,7 +24,7 @@ from transformers.trainer_callback import PrinterCallback
 from engine.contracts.training import fold_of
 from tests.benchmarks._objectives_plan import Line
 from tests.benchmarks._objectives_world import Taught, World
-from trainer.agreement import GradientAgreement, TrustedPairs, split_trusted
+from trainer.agreement import TrustedPairs, split_trusted, weigh_by_agreement
 from trainer.averaging import average_with_start
 from trainer.config import resolve_recipe
 from trainer.devices import ComputeDevice
@@ -87,6 +87,8 @@ def train(world: World, line: Line, base: Path, device: ComputeDevice) -> Traine
 
 def train_folds(world: World, line: Line, base: Path, device: ComputeDevice) -> Iterator[SentenceTransformer]:
     """Encoders that have each seen all listings but those of one fold, as often as that of the line."""
+    if not line.folds:
+        return
     steps = steps_of(line, world.pairs(line.kind, line.pairs, whole=line.whole))
     for fold in range(line.folds):
 
@@ -170,19 +172,14 @@ def _ours(
     rows.sampler = sampler
     dimension = model.get_embedding_dimension()
     assert dimension is not None
-    objective = compose(recipe, model, dimension, chunk_rows=device.chunk_rows).to(model.device)
+    objective = compose(recipe, model, dimension, chunk_rows=device.chunk_rows)
     refresh: Callable[[], None] | None = None
     if trusted:
-        agreement = GradientAgreement(objective.parts[recipe.base], dimension, recipe.gradient_agreement)
-        objective.agreement = agreement.to(model.device)
-        trusted_pairs = TrustedPairs(model, pairs, trusted)
-
-        def refresh() -> None:
-            def encoded(table: TokenTable) -> Vectors:
-                return vectors_of(model, table, device)
-
-            agreement.refresh(trusted_pairs.batch(encoded, agreement.trusted.device))
-
+        batch = TrustedPairs(model, pairs, trusted)
+        refresh = weigh_by_agreement(
+            objective, recipe, dimension, batch, lambda table: vectors_of(model, table, device)
+        )
+    objective = objective.to(model.device)
     trainer = _NoCheckpoints(
         model=model,
         arguments=training_arguments(
