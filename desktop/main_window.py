@@ -24,6 +24,7 @@ from desktop.screens.home import HomeScreen
 from desktop.screens.releases import ReleasesScreen
 from desktop.screens.review import ReviewScreen
 from desktop.screens.reviewers import ReviewersScreen
+from desktop.screens.settings import SettingsScreen
 from desktop.session import Session
 from desktop.theme import Theme, icon
 from desktop.widgets.basics import Button, column, row, words
@@ -33,7 +34,7 @@ _GEOMETRY = "window/geometry"
 _SCREEN = "window/screen"
 #: The layout is kept this long (milliseconds) after the last change, so that a crash loses little.
 _SETTLED = 1500
-_NAMES = ("Home", "Review", "Automation", "Releases", "History", "Reviewers")
+_NAMES = ("Home", "Review", "Automation", "Releases", "History", "Reviewers", "Settings")
 
 
 def _appearance(choice: str) -> str:
@@ -61,6 +62,7 @@ class MainWindow(QMainWindow):
         self.releases = ReleasesScreen(session)
         self.history = HistoryScreen(session)
         self.reviewers = ReviewersScreen(session)
+        self.settings = SettingsScreen(session)
         self._screens: tuple[QWidget, ...] = (
             self.home,
             self.review,
@@ -68,6 +70,7 @@ class MainWindow(QMainWindow):
             self.releases,
             self.history,
             self.reviewers,
+            self.settings,
         )
         self.stack = QStackedWidget()
         for screen in self._screens:
@@ -99,7 +102,7 @@ class MainWindow(QMainWindow):
         self.show_screen(min(max(0, session.preferences.get(_SCREEN, 0)), len(_NAMES) - 1))
 
     def show_screen(self, number: int) -> None:
-        """Show Home (0), Review, Automation, Releases, History (4) or Reviewers (5)."""
+        """Show Home (0), Review, Automation, Releases, History (4), Reviewers or Settings (6)."""
         self._buttons[number].setChecked(True)
         self._session.preferences.set(_SCREEN, number)
         screen = self._screens[number]

@@ -70,6 +70,9 @@ class Photographer:
         window.show_screen(5)
         wait(lambda: window.reviewers.report is not None)
         self.take(window, "reviewers")
+        window.show_screen(6)
+        wait(lambda: window.settings.rows != {})
+        self.take(window, "settings")
 
     def _home(self, window: MainWindow, feed: Path) -> None:
         window.show_screen(0)

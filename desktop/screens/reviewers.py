@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSpinBox, QTabWidget, QVBoxLayout, QWidget
 from desktop.operations import agreeing, reviewing
 from desktop.session import Session
 from desktop.widgets.adjudication_view import AdjudicationView
-from desktop.widgets.basics import PAGE, column, page_title, row, words
+from desktop.widgets.basics import PAGE, column, page_title, row, set_apart, words
 from desktop.widgets.reviewers_view import ReviewersView
 from desktop.widgets.wording import answer_words, counted
 from engine.contracts import ChangeSet, Decision, Disagreement, ReviewersReport, Verdict
@@ -32,6 +32,7 @@ class ReviewersScreen(QWidget):
         self.facts = words("", "muted")
         self.message = words("", "muted")
         self.share = QSpinBox()
+        set_apart(self.share)
         self.share.setRange(0, 100)
         self.share.setSuffix(" %")
         self.share.setSpecialValueText("none")

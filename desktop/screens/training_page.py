@@ -22,6 +22,7 @@ from desktop.widgets.basics import (
     primary_button,
     row,
     secondary_button,
+    set_apart,
     words,
 )
 from desktop.widgets.job_panel import JobPanel
@@ -103,6 +104,7 @@ class TrainingPage(QWidget):
         for choice in (self.recipe_choice, self.device_choice):
             choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.seed_edit = QSpinBox()
+        set_apart(self.seed_edit)
         self.seed_edit.setRange(0, 999_999)
         self.start_button = primary_button("Start training", self.start, icon_name="play")
         fields = form()

@@ -23,6 +23,7 @@ from engine.cli import (
     review_verbs,
     reviewer_verbs,
     safekeeping_verbs,
+    setting_verbs,
     workspace_verbs,
 )
 from engine.cli.failures import ENVIRONMENT, INPUT, INTERRUPTED, OK, explain
@@ -32,6 +33,7 @@ from engine.cli.terminal import plain
 #: Verb -> what it does, in the order help shows them.
 VERBS: dict[str, Callable[..., None]] = {
     "init": workspace_verbs.init,
+    "settings": setting_verbs.settings,
     "import": workspace_verbs.import_,
     "match": workspace_verbs.match,
     "status": workspace_verbs.status,

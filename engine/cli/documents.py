@@ -32,6 +32,7 @@ from engine.contracts import (
     ReleaseSummary,
     ReviewCard,
     SecondOpinion,
+    SettingRow,
     Status,
     TrainingRun,
 )
@@ -312,4 +313,22 @@ def doctor_document(lines: Sequence[DoctorLine]) -> Document:
         "findings": [
             {"name": line.name, "ok": line.ok, "value": line.value, "advice": line.advice} for line in lines
         ],
+    }
+
+
+def settings_document(rows: Sequence[SettingRow]) -> Document:
+    """The settings that are changed by hand."""
+    return {
+        "settings": [
+            {
+                "name": row.name,
+                "value": row.value,
+                "default": row.default,
+                "kind": row.kind.value,
+                "group": row.group,
+                "meaning": row.meaning,
+                "takes_effect": row.takes_effect.value,
+            }
+            for row in rows
+        ]
     }

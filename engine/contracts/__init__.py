@@ -88,6 +88,7 @@ from engine.contracts.segments import (
     SegmentGrouping,
     SegmentReport,
 )
+from engine.contracts.setting_rows import SettingKind, SettingRow, TakesEffect
 
 __all__ = [
     "ANSWERING_VERDICTS",
@@ -166,9 +167,12 @@ __all__ = [
     "SegmentCoverage",
     "SegmentGrouping",
     "SegmentReport",
+    "SettingKind",
+    "SettingRow",
     "Status",
     "Stream",
     "TableFormat",
+    "TakesEffect",
     "TrainingRun",
     "Verdict",
     "WorkEvent",

@@ -44,6 +44,9 @@ class ReleaseManifest(BaseModel):
     that of the best candidate is meant or that of the answer (see :mod:`engine.contracts.together`).
     ``trained_share`` is the share of trained weights in an encoder that the run averaged with its start,
     tried after the gate had refused the trained one (origin ``averaged``); None where it did not.
+    ``text_recipe``, ``neighbours`` and ``lexical_neighbours`` are the settings its evidence was made with,
+    which it keeps until it is certified again: a certificate holds for nothing else. None in a release
+    that was made before they were written.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +62,8 @@ class ReleaseManifest(BaseModel):
     dimension: int
     catalogue_revision: int = 0
     text_recipe: dict[str, str | int | bool | list[str]] = Field(default_factory=dict)
+    neighbours: int | None = None
+    lexical_neighbours: int | None = None
     matcher: str = "none"
     evidence_columns: list[str] = Field(default_factory=list)
     decisions: int = 0

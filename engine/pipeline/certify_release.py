@@ -125,7 +125,7 @@ def load_aliases(store: Store, search: SearchSide, listing_ids: Ints, item_ids: 
             found.update(uow.listings.get_many(listing_ids[start : start + 500].tolist()))
     here = np.asarray([int(i) in found for i in listing_ids], dtype=bool)
     listing_ids, item_ids = listing_ids[here], item_ids[here]
-    texts = [search.recipe.text(found[int(i)]) for i in listing_ids]
+    texts = [search.recipe.text_of(found[int(i)]) for i in listing_ids]
     for _ in search.vectors.encode_missing(texts, search.encoder, stage="encoding aliases"):
         pass
     return AliasIndex.build(

@@ -127,7 +127,7 @@ class EvidenceBlocks:
 
     def _prepare_block(self, number: int) -> Iterator[Progress]:
         listings = self._listings(number)
-        texts = [self._search.recipe.text(listing) for listing in listings]
+        texts = [self._search.recipe.text_of(listing) for listing in listings]
         prints = np.fromiter(map(_fingerprint, listings, texts), dtype=np.uint64, count=len(listings))
         ids = np.asarray([listing.id for listing in listings], dtype=np.int64)
         path = self._path(number)
@@ -143,8 +143,8 @@ class EvidenceBlocks:
             search.index,
             vectors,
             lexical,
-            neighbours=search.neighbours,
-            lexical_neighbours=search.lexical_neighbours,
+            neighbours=search.recipe.neighbours,
+            lexical_neighbours=search.recipe.lexical_neighbours,
         )
         nothing = np.zeros(len(found), dtype=np.float32)
         pairs = Pairs(found.listing_row, found.item_row, found.similarity, found.lexical, nothing, nothing)
@@ -245,7 +245,7 @@ class EvidenceBlocks:
             for start in range(0, len(ids), 500):
                 found.update(uow.listings.get_many(ids[start : start + 500]))
         listings = [found[number] for number in ids]
-        texts = [search.recipe.text(listing) for listing in listings]
+        texts = [search.recipe.text_of(listing) for listing in listings]
         nothing = np.zeros(len(listing_row), dtype=np.float32)
         pairs = Pairs(
             listing_row=where.astype(np.int64),

@@ -74,8 +74,8 @@ def _similarity(
     rows, item_at = np.unique(item_row, return_inverse=True)
     numbers = search.index.ids[rows].tolist()
     with store.reading() as uow:
-        of_listings = texts_by_number(uow.listings.get_many, listings.tolist(), search.recipe.text)
-        of_items = texts_by_number(uow.items.get_many, numbers, search.recipe.text)
+        of_listings = texts_by_number(uow.listings.get_many, listings.tolist(), search.recipe.text_of)
+        of_items = texts_by_number(uow.items.get_many, numbers, search.recipe.text_of)
     listing_texts = [of_listings[number] for number in listings.tolist()]
     item_texts = [of_items[number] for number in numbers]
     vectors = VectorCache(vector_folder(store.folder, encoder.sha256), encoder.dimension)

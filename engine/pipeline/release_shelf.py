@@ -23,8 +23,8 @@ from engine.pipeline.evidence_blocks import EvidenceBlocks
 from engine.pipeline.fold_encoders import FoldEncoders
 from engine.pipeline.score_listings import LoadedRelease
 from engine.pipeline.search_side import (
+    SearchRecipe,
     SearchSide,
-    TextRecipe,
     build_search_side,
     encode_items,
     evidence_folder,
@@ -97,24 +97,23 @@ class ReleaseShelf:
             return None
 
     def search_side(
-        self, encoder_folder: Path, settings: WorkspaceSettings, *, release: str | None = None
+        self, encoder_folder: Path, recipe: SearchRecipe, *, release: str | None = None
     ) -> Generator[Progress, None, SearchSide]:
         """Encoder and catalogue as they are now; the index is read from ``release`` where it fits."""
         encoder = self.encoder(encoder_folder)
-        recipe = TextRecipe.of(settings)
         with self._store.reading() as uow:
             revision = uow.items.revision()
-        key = search_key(encoder.sha256, revision, recipe, settings)
+        key = search_key(encoder.sha256, revision, recipe)
         if key in self._sides:
             self._sides.move_to_end(key)
             return self._sides[key]
         items, revision = read_items(self._store)
-        key = search_key(encoder.sha256, revision, recipe, settings)
+        key = search_key(encoder.sha256, revision, recipe)
         vectors = VectorCache(vector_folder(self._store.folder, encoder.sha256), encoder.dimension)
-        yield from encode_items([recipe.text(item) for item in items], vectors, encoder)
+        yield from encode_items([recipe.text_of(item) for item in items], vectors, encoder)
         yield Progress("indexing the catalogue", 0, len(items))
         load = None
-        if release is not None and self.manifest(release).catalogue_revision == revision:
+        if release is not None and self._indexes(release, revision, recipe):
             folder = self.folder_of(release)
 
             def load() -> ItemIndex:
@@ -126,7 +125,6 @@ class ReleaseShelf:
             encoder=encoder,
             vectors=vectors,
             recipe=recipe,
-            settings=settings,
             load_index=load,
         )
         yield Progress("indexing the catalogue", len(items), len(items))
@@ -134,6 +132,17 @@ class ReleaseShelf:
         while len(self._sides) > _KEPT_IN_MEMORY:
             self._sides.popitem(last=False)
         return side
+
+    def side_of(self, release_id: str, settings: WorkspaceSettings) -> Generator[Progress, None, SearchSide]:
+        """The search side of a release, with the settings that the release was made with."""
+        recipe = SearchRecipe.made_with(self.manifest(release_id), settings)
+        folder = self.folder_of(release_id) / files.ENCODER_FOLDER
+        return (yield from self.search_side(folder, recipe, release=release_id))
+
+    def _indexes(self, release_id: str, revision: int, recipe: SearchRecipe) -> bool:
+        """Whether a release's index is of this catalogue and of texts made like this."""
+        manifest = self.manifest(release_id)
+        return manifest.catalogue_revision == revision and manifest.text_recipe == recipe.text.manifest()
 
     def blocks(self, search: SearchSide) -> EvidenceBlocks:
         """The evidence of a search side."""
@@ -153,7 +162,7 @@ class ReleaseShelf:
                 f"release {release_id} was made by another version of Alcove, whose evidence was different: "
                 "run certify, which fits its matcher again"
             )
-        search = yield from self.search_side(folder / files.ENCODER_FOLDER, settings, release=release_id)
+        search = yield from self.side_of(release_id, settings)
         certificate, none_certificate = files.read_certificates(folder)
         graphs = files.read_matcher(folder)
         listing_ids, item_ids = files.read_aliases(folder)
@@ -198,7 +207,7 @@ class ReleaseShelf:
             shares = (
                 parent_manifest is not None
                 and parent_manifest.encoder_sha256 == search.encoder.sha256
-                and parent_manifest.catalogue_revision == revision
+                and self._indexes(parent_manifest.id, revision, search.recipe)
             )
             if shares and parent is not None and parent_manifest is not None:
                 names = [*ITEM_FILES, GRAPH_FILE]
@@ -226,7 +235,9 @@ class ReleaseShelf:
                     encoder_variant=search.encoder.variant,
                     dimension=search.encoder.dimension,
                     catalogue_revision=revision,
-                    text_recipe=search.recipe.manifest(),
+                    text_recipe=search.recipe.text.manifest(),
+                    neighbours=search.recipe.neighbours,
+                    lexical_neighbours=search.recipe.lexical_neighbours,
                     matcher=refit.fitted.kind if refit and refit.fitted else "none",
                     evidence_columns=list(HEAD_NAMES),
                     decisions=refit.decisions if refit else 0,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine.automation.evidence import EvidenceBuilder
 from engine.automation.evidence_columns import EVIDENCE_NAMES, TEXT_NAMES
-from engine.contracts import Item, Progress, Record
+from engine.contracts import Item, Progress, Record, ReleaseManifest
 from engine.intake.record_text import record_text
 from engine.retrieval.candidates import KEPT
 from engine.retrieval.encode import Encoder, VectorCache
@@ -41,6 +41,41 @@ class TextRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchRecipe:
+    """Which settings evidence depends on: how texts are made and how many candidates each search brings."""
+
+    text: TextRecipe
+    neighbours: int
+    lexical_neighbours: int
+
+    @classmethod
+    def of(cls, settings: WorkspaceSettings) -> SearchRecipe:
+        """As the workspace is set now, for a matcher that is about to be fitted."""
+        return cls(TextRecipe.of(settings), settings.neighbours, settings.lexical_neighbours)
+
+    @classmethod
+    def made_with(cls, manifest: ReleaseManifest, settings: WorkspaceSettings) -> SearchRecipe:
+        """As a release was made; its matcher and its certificate are for this evidence and no other.
+
+        What an old release did not write down is as the workspace is set.
+        """
+        now = cls.of(settings)
+        fields, max_chars = manifest.text_recipe.get("fields"), manifest.text_recipe.get("max_chars")
+        return cls(
+            TextRecipe(
+                tuple(fields) if isinstance(fields, list) else now.text.fields,
+                max_chars if isinstance(max_chars, int) else now.text.max_chars,
+            ),
+            now.neighbours if manifest.neighbours is None else manifest.neighbours,
+            now.lexical_neighbours if manifest.lexical_neighbours is None else manifest.lexical_neighbours,
+        )
+
+    def text_of(self, record: Record) -> str:
+        """Record text of an item or a listing."""
+        return self.text.text(record)
+
+
+@dataclass(frozen=True, slots=True)
 class SearchSide:
     """Encoder, item index and evidence of one encoder over one state of the catalogue.
 
@@ -52,20 +87,18 @@ class SearchSide:
     vectors: VectorCache
     index: ItemIndex
     evidence: EvidenceBuilder
-    recipe: TextRecipe
-    neighbours: int
-    lexical_neighbours: int
+    recipe: SearchRecipe
 
 
-def search_key(encoder_sha256: str, revision: int, recipe: TextRecipe, settings: WorkspaceSettings) -> str:
+def search_key(encoder_sha256: str, revision: int, recipe: SearchRecipe) -> str:
     """Name of everything that evidence depends on but the listings."""
     parts = [
         encoder_sha256,
         revision,
-        list(recipe.fields),
-        recipe.max_chars,
-        settings.neighbours,
-        settings.lexical_neighbours,
+        list(recipe.text.fields),
+        recipe.text.max_chars,
+        recipe.neighbours,
+        recipe.lexical_neighbours,
         KEPT,
         EVIDENCE_NAMES,
         TEXT_NAMES,
@@ -94,12 +127,11 @@ def build_search_side(
     key: str,
     encoder: Encoder,
     vectors: VectorCache,
-    recipe: TextRecipe,
-    settings: WorkspaceSettings,
+    recipe: SearchRecipe,
     load_index: Callable[[], ItemIndex] | None = None,
 ) -> SearchSide:
     """Put a search side together; ``load_index`` reads the index of a release instead of building it."""
-    texts = [recipe.text(item) for item in items]
+    texts = [recipe.text_of(item) for item in items]
     if load_index is not None:
         index = load_index()
     else:
@@ -111,8 +143,6 @@ def build_search_side(
         index=index,
         evidence=EvidenceBuilder(items, texts),
         recipe=recipe,
-        neighbours=settings.neighbours,
-        lexical_neighbours=settings.lexical_neighbours,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.workspace.auditing import Auditing
 from engine.workspace.checking import doctor
+from engine.workspace.configuring import Configuring
 from engine.workspace.exporting import Exporting
 from engine.workspace.importing import Importing
 from engine.workspace.learning import Learning
@@ -14,7 +15,7 @@ from engine.workspace.safekeeping import Safekeeping, restore
 __all__ = ["Workspace", "doctor", "restore"]
 
 
-class Workspace(Importing, Reviewing, Auditing, Learning, Reporting, Exporting, Safekeeping):
+class Workspace(Importing, Reviewing, Auditing, Learning, Reporting, Exporting, Configuring, Safekeeping):
     """One folder: database, releases, training runs, backups, logs.
 
     Methods that read may be called from any thread. Methods that write run one transaction each;

@@ -24,6 +24,7 @@ from engine.pipeline.audit_report import alarms
 from engine.pipeline.certify_release import Refit, refit
 from engine.pipeline.fold_encoders import FoldEncoders
 from engine.pipeline.release_files import ENCODER_FOLDER, read_cross_fitted, read_trained_on
+from engine.pipeline.search_side import SearchRecipe
 from engine.reporting.automation_rate import automation_rate, counts, coverage, next_steps
 from engine.reporting.risk_coverage import risk_coverage
 from engine.settings import WorkspaceSettings
@@ -65,7 +66,8 @@ class Automating(Matching):
             settings = settings.model_copy(update={"promise": promise.value})
         champion = self._champion()
         encoder_folder = self._shelf.folder_of(champion) / ENCODER_FOLDER
-        search = yield from self._shelf.search_side(encoder_folder, settings, release=champion)
+        recipe = SearchRecipe.of(settings)
+        search = yield from self._shelf.search_side(encoder_folder, recipe, release=champion)
         with self._store.reading() as uow:
             release_id = uow.releases.next_id()
         refitted = yield from refit(

@@ -21,6 +21,7 @@ from engine.contracts import (
 from engine.errors import BugError, NotInWorkspaceError, StaleChangeError
 from engine.pipeline.certify_release import refit
 from engine.pipeline.evaluate_release import compare_releases
+from engine.pipeline.search_side import SearchRecipe
 from engine.pipeline.training_runs import (
     artefact_folder,
     averaged_share,
@@ -51,7 +52,7 @@ class Learning(Training):
         """A release of the run's encoder, or with ``share`` of the averaged one beside it."""
         encoder_folder = artefact_folder(Path(run.folder), averaged=share is not None)
         settings = self.settings
-        search = yield from self._shelf.search_side(encoder_folder, settings)
+        search = yield from self._shelf.search_side(encoder_folder, SearchRecipe.of(settings))
         with self._store.reading() as uow:
             release_id = uow.releases.next_id()
             champion = uow.releases.champion()

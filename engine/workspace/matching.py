@@ -15,6 +15,7 @@ from engine.errors import InputError
 from engine.pipeline.live_audit import follow
 from engine.pipeline.match_listings import write_placements
 from engine.pipeline.score_listings import LoadedRelease, score_listings
+from engine.pipeline.search_side import SearchRecipe
 from engine.reporting.automation_rate import counts, snapshot
 from engine.workspace.base import WorkspaceBase, now
 
@@ -71,6 +72,11 @@ class Matching(WorkspaceBase):
             changes |= ChangeSet(releases=True)
             yield Notice("the catalogue has changed: its index was built again")
         release = yield from self._shelf.open(champion, settings)
+        if release.search.recipe != SearchRecipe.of(settings):
+            yield Notice(
+                f"release {champion} keeps the settings of texts and search that it was made with, for its "
+                "certificate holds for nothing else; certify makes one with those that are set now"
+            )
         now_counts = yield from self._route(release, feed_id=feed_id)
         yield Finished(now_counts, changes)
 
@@ -136,8 +142,7 @@ class Matching(WorkspaceBase):
 
     def _first_release(self) -> Generator[Progress | Notice, None, str]:
         encoder_folder = yield from self._base_encoder()
-        settings = self.settings
-        search = yield from self._shelf.search_side(encoder_folder, settings)
+        search = yield from self._shelf.search_side(encoder_folder, SearchRecipe.of(self.settings))
         with self._store.reading() as uow:
             release_id = uow.releases.next_id()
         self._shelf.write(
@@ -154,9 +159,7 @@ class Matching(WorkspaceBase):
         return release_id
 
     def _reindexed(self, champion: str) -> Generator[Progress, None, str]:
-        settings = self.settings
-        encoder_folder = self._shelf.folder_of(champion) / "encoder"
-        search = yield from self._shelf.search_side(encoder_folder, settings)
+        search = yield from self._shelf.side_of(champion, self.settings)
         with self._store.reading() as uow:
             release_id = uow.releases.next_id()
         self._shelf.carry_over(champion, search, release_id)

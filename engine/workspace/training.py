@@ -12,7 +12,7 @@ from engine.contracts import ChangeSet, Finished, Progress, RunState, TrainingRu
 from engine.contracts.training import NumberFormat
 from engine.errors import StaleChangeError
 from engine.pipeline.carried_runs import carried_result, pack_run
-from engine.pipeline.release_files import ENCODER_FOLDER, read_trained_on
+from engine.pipeline.release_files import read_trained_on
 from engine.pipeline.training_runs import RUNS, fold_folders, trained_model_folder, write_run
 from engine.pipeline.weigh_pairs import weigh_pairs
 from engine.workspace.automating import Automating
@@ -90,7 +90,7 @@ class Training(Automating):
     def _pair_weights(self, champion: str) -> Generator[Progress, None, dict[int, float]]:
         """What confirmed pairs count in training, by listing number."""
         folder, settings = self._shelf.folder_of(champion), self.settings
-        search = yield from self._shelf.search_side(folder / ENCODER_FOLDER, settings, release=champion)
+        search = yield from self._shelf.side_of(champion, settings)
         return (
             yield from weigh_pairs(
                 self._store,

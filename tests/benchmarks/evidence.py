@@ -29,7 +29,7 @@ from engine.contracts import RecordKind
 from engine.contracts.selective import area_under_risk_coverage, coverage_at
 from engine.pipeline.release_files import ENCODER_FOLDER
 from engine.pipeline.release_shelf import ReleaseShelf
-from engine.pipeline.search_side import read_items
+from engine.pipeline.search_side import SearchRecipe, read_items
 from engine.settings import WorkspaceSettings
 from engine.store import Store
 from engine.workspace import Workspace
@@ -81,7 +81,7 @@ def read_evidence(store: Store, gold: dict[str, set[str]], encoder: Path) -> Evi
     shelf = ReleaseShelf(store)
     with store.reading() as uow:
         settings = uow.settings.load()
-    search = _result(shelf.search_side(encoder, settings))
+    search = _result(shelf.search_side(encoder, SearchRecipe.of(settings)))
     items, _ = read_items(store)
     names = {item.id: item.external_id for item in items}
     blocks = shelf.blocks(search)

@@ -35,6 +35,7 @@ from engine.contracts import (
     WorkEvent,
 )
 from engine.errors import StaleChangeError
+from engine.workspace.configuring import Configuring
 from tests.desktop.fake_numbers import (
     audit_report,
     certificate,
@@ -77,6 +78,10 @@ class FakeWorkspace(FakeReview):
         self._write("update_settings")
         self.settings = self.settings.model_copy(update=changes)
         return ChangeSet(routes=True)
+
+    #: The real one's words and checks, over the settings kept here.
+    setting_rows = Configuring.setting_rows
+    change_settings = Configuring.change_settings
 
     # -- intake --------------------------------------------------------------------------------
 

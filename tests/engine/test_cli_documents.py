@@ -68,9 +68,12 @@ from engine.contracts import (
     SegmentCoverage,
     SegmentGrouping,
     SegmentReport,
+    SettingKind,
+    SettingRow,
     Status,
     Stream,
     TableFormat,
+    TakesEffect,
     TrainingRun,
     Verdict,
 )
@@ -236,6 +239,13 @@ def every_document() -> dict[str, Any]:
         "costs": costs_document(COSTS),
         "backup": documents.backup_document(Path("copy.db")),
         "restore": documents.restore_document(Path("copy.db"), Path("before.db")),
+        "settings": documents.settings_document(
+            [
+                SettingRow(
+                    "random_share", "Review", "Random", "Why", SettingKind.SHARE, TakesEffect.NOW, 0.3, 0.3
+                )
+            ]
+        ),
         "doctor, verify": documents.doctor_document([DoctorLine("runtime", True, "onnxruntime 1.31")]),
     }
 
