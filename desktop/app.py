@@ -20,6 +20,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QMainWindow
 
 from desktop.changes import ChangeHub
+from desktop.daily_backup import DailyBackup
 from desktop.error_dialog import ErrorPresenter
 from desktop.main_window import MainWindow
 from desktop.preferences import Preferences
@@ -123,6 +124,7 @@ class Desktop(QObject):
         window.switch_asked.connect(self.switch)
         self._session, self.window = session, window
         window.show()
+        DailyBackup(session, window)
         if self.chooser is not None:
             self.chooser.close()
             self.chooser = None

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from engine.errors import EnvironmentError_
+from engine.cli.terminal import Terminal
+from engine.errors import EngineError, EnvironmentError_
 
 if TYPE_CHECKING:
     from engine.workspace import Workspace
@@ -27,6 +28,14 @@ def _open_workspace(folder: Path, read_only: bool) -> Workspace:
     from engine.workspace import Workspace
 
     return Workspace.open(folder, read_only=read_only)
+
+
+def _back_up(workspace: Workspace) -> None:
+    """The day's copy of the database. What a verb is asked to do does not wait for a fuller disk."""
+    try:
+        workspace.backup_if_due()
+    except EngineError as error:
+        Terminal(as_json=False).note(f"today's backup could not be made: {error.message}")
 
 
 @dataclass(slots=True)
@@ -54,6 +63,7 @@ class Invocation:
     ) -> Iterator[Workspace]:
         """Open a workspace for the length of a verb and say what an interruption of it keeps.
 
+        Before anything changes, the day's backup is made, where one is due.
         With ``or_read_only`` a workspace that cannot be written to now is opened read-only instead.
         """
         self.workspace = folder
@@ -64,6 +74,8 @@ class Invocation:
             if not or_read_only:
                 raise
             workspace = self.open_workspace(folder, True)
+        if not workspace.read_only:
+            _back_up(workspace)
         try:
             yield workspace
         finally:

@@ -8,7 +8,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import create_engine
@@ -22,6 +22,8 @@ from engine.store.migrate import schema_version
 _PAGES = 4096
 _NAME = re.compile(r"workspace-(\d{8}T\d{6})\.db")
 _TIME = "%Y%m%dT%H%M%S"
+#: A workspace that is used gets a copy by itself when the latest is this old.
+DUE_AFTER = timedelta(days=1)
 KEEP_DAILY, KEEP_WEEKLY, KEEP_MONTHLY = 12, 8, 6
 
 
@@ -82,6 +84,14 @@ def backups_in(folder: Path) -> list[Path]:
     if not (folder / "backups").is_dir():
         return []
     return sorted(path for path in (folder / "backups").iterdir() if _NAME.fullmatch(path.name))
+
+
+def is_due(folder: Path, at: datetime | None = None) -> bool:
+    """Whether the latest copy is older than :data:`DUE_AFTER`, or there is none."""
+    at = (at or datetime.now(UTC)).astimezone(UTC)
+    made = [_NAME.fullmatch(path.name) for path in backups_in(folder)[-1:]]
+    times = [datetime.strptime(name[1], _TIME).replace(tzinfo=UTC) for name in made if name]
+    return not times or at - times[0] >= DUE_AFTER
 
 
 def restore_database(folder: Path, source: Path, at: datetime | None = None) -> Path | None:

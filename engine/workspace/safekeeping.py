@@ -25,6 +25,21 @@ class Safekeeping(WorkspaceBase):
         with plain_errors(self.path):
             return backups.keep_backup(self.path, read_only=self.read_only)
 
+    def backup_if_due(self) -> Path | None:
+        """:meth:`backup` once a day where there is something that cannot be made again: decisions.
+
+        The desktop calls this while it is open, the command line before a verb that may change something.
+
+        Returns:
+            The copy's file; None where none was due.
+
+        Raises:
+            EnvironmentError_: it could not be written.
+        """
+        with self._store.reading() as uow:
+            nothing = uow.decisions.last_number() == 0
+        return None if nothing or not backups.is_due(self.path) else self.backup()
+
     def verify(self) -> list[DoctorLine]:
         """Whether the database, every release and every backup are whole: one line each."""
         found = [self._database()]

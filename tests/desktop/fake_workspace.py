@@ -79,6 +79,10 @@ class FakeWorkspace(FakeReview):
         self.settings = self.settings.model_copy(update=changes)
         return ChangeSet(routes=True)
 
+    def backup_if_due(self) -> Path | None:
+        self.calls.append("backup_if_due")
+        return self.path / "backups" / "copy.db"
+
     #: The real one's words and checks, over the settings kept here.
     setting_rows = Configuring.setting_rows
     change_settings = Configuring.change_settings

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from desktop.app import Desktop
+from desktop.daily_backup import DailyBackup
 from desktop.error_dialog import BUG_WORDS, ErrorPresenter
 from desktop.item_models.review_desk import DeskState
 from desktop.main_window import MainWindow
@@ -290,3 +291,19 @@ def test_that_calls_into_qt_do_not_use_up_none(qtbot: QtBot) -> None:
         widget.update()
         widget.updateGeometry()
     assert sys.getrefcount(None) > before - 100
+
+
+def test_that_an_open_workspace_is_backed_up_once_a_day_by_itself(
+    qtbot: QtBot, desktop: Desktop, opened: list[FakeWorkspace], tmp_path: Path
+) -> None:
+    desktop.start(tmp_path / "shop")
+    qtbot.waitUntil(lambda: "backup_if_due" in opened[0].calls)
+    (daily,) = shown(qtbot, desktop).findChildren(DailyBackup)
+    assert daily.timer.isActive()
+    daily.timer.timeout.emit()
+    qtbot.waitUntil(lambda: opened[0].calls.count("backup_if_due") == 2)
+    desktop.close_workspace()
+    desktop.open(tmp_path / "locked", read_only=True)
+    (idle,) = shown(qtbot, desktop).findChildren(DailyBackup)
+    assert not idle.timer.isActive()
+    assert "backup_if_due" not in opened[1].calls

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 
 from engine.cli.app import run
 from engine.contracts import Verdict
+from engine.store.backup import backups_in
 from engine.workspace import Workspace
 from tests.loop import matched_workspace
 
@@ -155,3 +158,38 @@ def test_that_verifying_names_what_is_damaged(shop: Path, alcove: Alcove) -> Non
     made.write_bytes(made.read_bytes()[:-5000])
     damaged = alcove("verify", shop, exit_code=1)
     assert [line["ok"] for line in damaged["findings"]] == [True, False, False]
+
+
+def test_that_a_day_of_work_begins_with_a_copy_and_has_one(shop: Path, alcove: Alcove) -> None:
+    assert backups_in(shop) == [], "what was imported and matched can be made again"
+    _decide(shop)
+    alcove("queue", shop, "--limit", 1)
+    (first,) = backups_in(shop)
+    alcove("match", shop)
+    assert backups_in(shop) == [first]
+    yesterday = datetime.now(UTC) - timedelta(days=1, minutes=1)
+    first.rename(first.with_name(f"workspace-{yesterday:%Y%m%dT%H%M%S}.db"))
+    _decide(shop)
+    alcove("status", shop)
+    assert len(backups_in(shop)) == 1, "a verb that only reads makes none"
+    alcove("undo", shop)
+    assert len(backups_in(shop)) == 2
+    alcove("restore", shop)
+    assert _decisions(shop) == 2, "the copy is of before the change"
+
+
+def test_that_a_backup_that_fails_stops_nothing(
+    shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _decide(shop)
+
+    def full(*_: object, **__: object) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("engine.store.backup.copy_database", full)
+    assert run(["undo", str(shop), "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)
+    assert shown.err.startswith("note: today's backup could not be made: ")
+    assert shown.err.count("\n") == 1
+    assert _decisions(shop) == 0
