@@ -6,14 +6,22 @@ import atexit
 import csv
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 from unittest import mock
 
 from engine.contracts import ChangeSet, Finished, Promise, QueueEntry, RecordKind, Verdict, WorkEvent
+from engine.contracts.training import (
+    FOLDS,
+    AveragedEncoder,
+    EncoderInfo,
+    TrainingFinished,
+    TrainingResult,
+)
 from engine.demo_data import write_demo
+from engine.pipeline.release_files import ENCODER_FOLDER
 from engine.workspace import Workspace
 from tests.fakes import make_tiny_encoder, make_tiny_sentence_transformer
 
@@ -155,3 +163,40 @@ def promised_workspace(folder: Path, promise: Promise) -> Workspace:
 def answers() -> Answers:
     """The scripted reviewer."""
     return Answers(sample_files() / "answers.csv")
+
+
+def pretend_trained(
+    workspace: Workspace,
+    run_id: str,
+    *,
+    folds: int = 0,
+    averaged: float | None = None,
+    coverage: Mapping[str, dict[str, float]] | None = None,
+) -> Path:
+    """A run's results without the training: the encoder it started from. Returns the run's folder.
+
+    ``folds``: how many encoders of folds there are, each different; ``averaged``: the share of trained
+    weights in an average beside it, which is the same encoder again; ``coverage``: what was measured of
+    each file of the encoders.
+    """
+    folder = next(Path(run.folder) for run in workspace.runs() if run.id == run_id)
+    encoder = workspace.path / "releases" / str(workspace.status().champion) / ENCODER_FOLDER
+    for home in (folder,) if averaged is None else (folder, folder / "averaged"):
+        shutil.copytree(encoder, home / "artefact")
+        shutil.copytree(folder / "start", home / "encoder")
+        info = EncoderInfo.model_validate_json((home / "artefact" / "encoder.json").read_bytes())
+        noted = info.model_copy(update={"coverage": dict(coverage or {})})
+        (home / "artefact" / "encoder.json").write_text(noted.model_dump_json())
+    for number in range(folds):
+        home = folder / FOLDS / str(number)
+        make_tiny_encoder(home / "artefact", seed=number + 1)
+        make_tiny_sentence_transformer(home / "encoder", seed=number + 1)
+    result = TrainingResult(
+        fingerprint="f",
+        parity={},
+        finished=TrainingFinished(step=1, seconds=1.0),
+        averaged=None if averaged is None else AveragedEncoder(share=averaged, metrics={"aurc": 0.1}),
+        folds=folds,
+    )
+    (folder / "result.json").write_text(result.model_dump_json())
+    return folder

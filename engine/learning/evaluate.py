@@ -270,7 +270,7 @@ def compare(
     segments: Sequence[str] = (),
     precision: float,
     max_segment_drop: float,
-    max_automation_drop: float = 1.0,
+    max_automation_drop: float,
     max_contradiction_share: float,
     seed: int = 0,
     flips_listed: int = FLIPS_LISTED,

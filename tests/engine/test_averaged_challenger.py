@@ -10,32 +10,11 @@ from pathlib import Path
 import pytest
 
 from engine.contracts import Comparison, Finished, Notice, WorkEvent
-from engine.contracts.training import AveragedEncoder, EncoderInfo, TrainingFinished, TrainingResult
-from engine.pipeline.release_files import ENCODER_FOLDER, read_manifest
+from engine.pipeline.release_files import read_manifest
 from engine.workspace import Workspace, learning
-from tests.loop import certified_workspace, drain
+from tests.loop import certified_workspace, drain, pretend_trained
 
 COVERAGE = {"fp32": {"C@95": 0.5}, "int8": {"C@95": 0.25}}
-
-
-def _pretend_trained(workspace: Workspace, run_id: str, *, averaged: bool = True) -> Path:
-    """A run's results without the training: the encoder it started from, and as its average the same."""
-    folder = next(Path(run.folder) for run in workspace.runs() if run.id == run_id)
-    encoder = workspace.path / "releases" / str(workspace.status().champion) / ENCODER_FOLDER
-    for home in (folder, folder / "averaged") if averaged else (folder,):
-        shutil.copytree(encoder, home / "artefact")
-        shutil.copytree(folder / "start", home / "encoder")
-        info = EncoderInfo.model_validate_json((home / "artefact" / "encoder.json").read_bytes())
-        noted = info.model_copy(update={"coverage": COVERAGE})
-        (home / "artefact" / "encoder.json").write_text(noted.model_dump_json())
-    result = TrainingResult(
-        fingerprint="f",
-        parity={},
-        finished=TrainingFinished(step=1, seconds=1.0),
-        averaged=AveragedEncoder(share=0.25, metrics={"aurc": 0.1}) if averaged else None,
-    )
-    (folder / "result.json").write_text(result.model_dump_json())
-    return folder
 
 
 @pytest.fixture
@@ -69,7 +48,7 @@ def test_that_a_refused_challenger_is_tried_as_an_average_which_says_what_it_is(
     workspace: Workspace, passing: set[str]
 ) -> None:
     run = workspace.prepare_training(recipe="quick")
-    folder = _pretend_trained(workspace, run.id)
+    folder = pretend_trained(workspace, run.id, averaged=0.25, coverage=COVERAGE)
     challenger = drain(workspace.build_challenger(run.id))
     passing.add("r0005")
     comparison, notices = _challenge(workspace, challenger.id)
@@ -95,7 +74,7 @@ def test_that_where_both_are_refused_the_first_is_shown_and_no_further_one_is_ma
     workspace: Workspace, passing: set[str]
 ) -> None:
     run = workspace.prepare_training(recipe="quick")
-    _pretend_trained(workspace, run.id)
+    pretend_trained(workspace, run.id, averaged=0.25, coverage=COVERAGE)
     challenger = drain(workspace.build_challenger(run.id))
     for _ in range(2):
         comparison, notices = _challenge(workspace, challenger.id)
@@ -106,7 +85,7 @@ def test_that_where_both_are_refused_the_first_is_shown_and_no_further_one_is_ma
 
 def test_that_a_challenger_that_passes_is_not_averaged(workspace: Workspace, passing: set[str]) -> None:
     run = workspace.prepare_training(recipe="quick")
-    _pretend_trained(workspace, run.id)
+    pretend_trained(workspace, run.id, averaged=0.25, coverage=COVERAGE)
     challenger = drain(workspace.build_challenger(run.id))
     passing.add(challenger.id)
     comparison, notices = _challenge(workspace, challenger.id)
@@ -119,7 +98,7 @@ def test_that_a_challenger_that_passes_is_not_averaged(workspace: Workspace, pas
 
 def test_that_a_run_that_left_no_average_is_refused_as_it_is(workspace: Workspace, passing: set[str]) -> None:
     run = workspace.prepare_training(recipe="quick")
-    _pretend_trained(workspace, run.id, averaged=False)
+    pretend_trained(workspace, run.id, coverage=COVERAGE)
     challenger = drain(workspace.build_challenger(run.id))
     comparison, notices = _challenge(workspace, challenger.id)
     assert not comparison.gate.passed

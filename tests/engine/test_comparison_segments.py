@@ -51,6 +51,7 @@ def compared(world: SmallWorkspace, *, together: bool = False) -> Comparison:
             segments=segments,
             precision=0.9,
             max_segment_drop=0.1,
+            max_automation_drop=1.0,
             max_contradiction_share=0.02,
             flips_listed=0,
             together=together,

@@ -11,29 +11,11 @@ import pytest
 
 from engine.automation.evidence_columns import column
 from engine.automation.matcher import LearningSet
-from engine.contracts.training import FOLDS, TrainingFinished, TrainingJob, TrainingResult, fold_of
+from engine.contracts.training import FOLDS, TrainingJob, fold_of
 from engine.pipeline import certify_release
-from engine.pipeline.release_files import ENCODER_FOLDER, read_cross_fitted, read_trained_on
+from engine.pipeline.release_files import read_cross_fitted, read_trained_on
 from engine.pipeline.training_runs import cross_fitted
-from engine.workspace import Workspace
-from tests.fakes import make_tiny_encoder, make_tiny_sentence_transformer
-from tests.loop import answers, certified_workspace, drain
-
-
-def _pretend_trained(workspace: Workspace, run_id: str, folds: int = 2) -> Path:
-    """A run's results without the training: the encoder it started from, and others for the folds."""
-    folder = next(Path(run.folder) for run in workspace.runs() if run.id == run_id)
-    champion = workspace.status().champion
-    shutil.copytree(workspace.path / "releases" / str(champion) / ENCODER_FOLDER, folder / "artefact")
-    shutil.copytree(folder / "start", folder / "encoder")
-    for number in range(folds):
-        home = folder / FOLDS / str(number)
-        make_tiny_encoder(home / "artefact", seed=number + 1)
-        make_tiny_sentence_transformer(home / "encoder", seed=number + 1)
-    finished = TrainingFinished(step=1, seconds=1.0)
-    result = TrainingResult(fingerprint="f", parity={}, finished=finished, folds=folds)
-    (folder / "result.json").write_text(result.model_dump_json())
-    return folder
+from tests.loop import answers, certified_workspace, drain, pretend_trained
 
 
 @pytest.fixture
@@ -63,7 +45,7 @@ def test_that_listings_that_were_trained_on_are_learnt_from_as_if_they_were_new(
         drain(workspace.certify())
         before = _LearningPairs(learnt[-1])
         run = workspace.prepare_training(recipe="quick")
-        folder = _pretend_trained(workspace, run.id)
+        folder = pretend_trained(workspace, run.id, folds=2)
         challenger = drain(workspace.build_challenger(run.id))
         seen = _train_listings(folder)
         assert set(read_trained_on(releases / challenger.id).tolist()) == seen
@@ -106,7 +88,7 @@ class _LearningPairs:
 def test_that_folds_go_on_from_those_of_the_run_before(tmp_path: Path) -> None:
     releases = tmp_path / "w" / "releases"
     with certified_workspace(tmp_path / "w") as workspace:
-        first = _pretend_trained(workspace, workspace.prepare_training(recipe="quick").id)
+        first = pretend_trained(workspace, workspace.prepare_training(recipe="quick").id, folds=2)
         challenger = drain(workspace.build_challenger("t0001"))
         drain(workspace.promote(challenger.id, force=True))
         answers().review(workspace, 60)
@@ -116,7 +98,7 @@ def test_that_folds_go_on_from_those_of_the_run_before(tmp_path: Path) -> None:
             assert (
                 start.read_bytes() == (first / FOLDS / number / "encoder" / "model.safetensors").read_bytes()
             )
-        _pretend_trained(workspace, second.name)
+        pretend_trained(workspace, second.name, folds=2)
         assert set(cross_fitted(second, releases).tolist()) == _train_listings(first) | _train_listings(
             second
         )

@@ -65,7 +65,12 @@ def test_that_the_model_keeper_is_told_of_answers_that_a_challenger_no_longer_gi
     with world.store.reading() as uow:
 
         def reasons(one, other):
-            limits = {"precision": 0.9, "max_segment_drop": 1.0, "max_contradiction_share": 1.0}
+            limits = {
+                "precision": 0.9,
+                "max_segment_drop": 1.0,
+                "max_automation_drop": 1.0,
+                "max_contradiction_share": 1.0,
+            }
             found = compare(uow, champion=one, challenger=other, listing_ids=[1, 2, 3, 4], **limits)
             return [reason for reason in found.gate.reasons if "not in catalogue" in reason]
 
@@ -182,6 +187,7 @@ def test_that_a_better_challenger_passes_with_its_numbers_beside_the_champions(w
             listing_ids=[1, 2, 3],
             precision=0.9,
             max_segment_drop=0.1,
+            max_automation_drop=1.0,
             max_contradiction_share=0.02,
         )
     assert comparison.gate.passed
@@ -203,6 +209,7 @@ def test_that_a_challenger_against_past_decisions_is_refused(world):
             listing_ids=[1, 2, 3],
             precision=0.9,
             max_segment_drop=1.0,
+            max_automation_drop=1.0,
             max_contradiction_share=0.02,
         )
     assert not comparison.gate.passed
@@ -215,7 +222,13 @@ def test_that_releases_measured_on_different_listings_are_not_compared(world):
     one = release("r0001", labels_of([0.9], [True], [1]), [1])
     other = release("r0002", labels_of([0.9], [True], [2]), [1])
     longer = release("r0002", labels_of([0.9], [True], [1]), [1, 2])
-    options = {"listing_ids": [1], "precision": 0.9, "max_segment_drop": 0.1, "max_contradiction_share": 0.1}
+    options = {
+        "listing_ids": [1],
+        "precision": 0.9,
+        "max_segment_drop": 0.1,
+        "max_automation_drop": 1.0,
+        "max_contradiction_share": 0.1,
+    }
     with world.reading() as uow:
         with pytest.raises(ValueError, match="held-out"):
             compare(uow, champion=one, challenger=other, **options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +11,9 @@ import pytest
 from engine.contracts.training import TrainingJob
 from engine.errors import InputError
 from engine.pipeline import certify_release
-from engine.pipeline.release_files import ENCODER_FOLDER, read_trained_on
-from engine.pipeline.training_runs import trained_model_folder, trained_on
-from engine.workspace import Workspace
-from tests.loop import answers, certified_workspace, drain
-
-
-def _pretend_trained(workspace: Workspace, run_id: str) -> None:
-    """A run's results without the training: the encoder it started from."""
-    folder = next(Path(run.folder) for run in workspace.runs() if run.id == run_id)
-    champion = workspace.status().champion
-    shutil.copytree(workspace.path / "releases" / str(champion) / ENCODER_FOLDER, folder / "artefact")
-    shutil.copytree(folder / "start", trained_model_folder(workspace.path, run_id))
+from engine.pipeline.release_files import read_trained_on
+from engine.pipeline.training_runs import trained_on
+from tests.loop import answers, certified_workspace, drain, pretend_trained
 
 
 def test_that_releases_remember_what_their_encoder_was_trained_on(
@@ -43,7 +33,7 @@ def test_that_releases_remember_what_their_encoder_was_trained_on(
         first = workspace.prepare_training(recipe="quick")
         job = TrainingJob.model_validate_json((Path(first.folder) / "job.json").read_text())
         assert job.start_release == workspace.status().champion
-        _pretend_trained(workspace, first.id)
+        pretend_trained(workspace, first.id)
         challenger = drain(workspace.build_challenger(first.id))
         pairs = pl.read_parquet(Path(first.folder) / "pairs.parquet")
         seen = set(pairs.filter(pl.col("role") == "train")["listing_id"].to_list())
