@@ -15,6 +15,7 @@ from scipy import sparse
 
 from engine.automation.brands import BRAND_ITEMS, BrandBook
 from engine.automation.evidence_columns import EVIDENCE_NAMES, TEXT_NAMES, column
+from engine.automation.learnt_words import WordSets
 from engine.automation.letters import LetterBook
 from engine.automation.named_values import QUANTITIES
 from engine.automation.tokens import TokenSets, normalise, parse_tokens
@@ -120,6 +121,8 @@ class EvidenceBuilder:
         own = [frozenset({brand} - {0}) for brand in brands]
         self._brands = Vocabulary([map(str, one) for one in own])
         self._letters = LetterBook(texts, parsed)
+        #: The items' words, for weights that decisions teach (``learnt_words.py``).
+        self.item_words = WordSets.of(texts)
         self._names: dict[str, int] = {}
         self._first_words = Counter(t.first for t in parsed)
         self._items = self._side(items, parsed, brands, own)

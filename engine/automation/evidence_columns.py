@@ -93,6 +93,9 @@ EVIDENCE_GROUPS: dict[str, dict[str, str]] = {
         "alias_lexical": "best lexical cosine to a confirmed listing of the item; 0 where it has none",
         "alias_margin": "alias_similarity minus the best of the other candidates",
     },
+    "learnt words": {
+        "learnt_words": "log odds by which the words of both, or of one alone, spoke for right pairs so far",
+    },
 }
 EVIDENCE_COLUMNS: dict[str, str] = {
     name: meaning for group in EVIDENCE_GROUPS.values() for name, meaning in group.items()

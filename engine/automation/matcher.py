@@ -101,26 +101,15 @@ def fit_matcher(learning: LearningSet, *, seed: int = 0) -> FittedMatcher | None
 
 
 def _fit(learning: LearningSet, seed: int) -> FittedMatcher | None:
-    if learning.listings < LEAST_LISTINGS:
+    teaching = _teaching(learning)
+    if teaching is None:
         return None
-    if int(learning.positive.sum()) < LEAST_OF_EACH:
-        return None
-    teaching = strongest(learning.listing_row, learning.evidence, TEACHING_CANDIDATES) | learning.positive
-    if int((~learning.positive & teaching).sum()) < LEAST_OF_EACH:
-        return None
-    weight, telling = _weights(learning)
-
-    # Each listing is judged by a matcher that has not seen it. Folds go by listing.
+    weight, telling = listing_weights(learning)
     generator = np.random.default_rng(seed)
     _, listing = np.unique(learning.listing_row, return_inverse=True)
-    fold = (generator.permutation(learning.listings) % _FOLDS)[listing]
-    log_odds = np.zeros(len(learning.listing_row), dtype=np.float32)
-    for k in range(_FOLDS):
-        train = (fold != k) & teaching
-        if len(np.unique(learning.positive[train])) < 2:
-            return None
-        model = _fit_pairs(learning.evidence[train], learning.positive[train], weight[listing[train]])
-        log_odds[fold == k] = model.decision_function(learning.evidence[fold == k])
+    log_odds = _log_odds_unseen(learning, teaching, weight, listing, generator)
+    if log_odds is None:
+        return None
     pairs = _fit_pairs(learning.evidence[teaching], learning.positive[teaching], weight[listing[teaching]])
 
     best, heads = head_evidence(learning.listing_row, learning.evidence, log_odds, learning.text)
@@ -146,7 +135,43 @@ def _fit(learning: LearningSet, seed: int) -> FittedMatcher | None:
     )
 
 
-def _weights(learning: LearningSet) -> tuple[Floats, Bools]:
+def log_odds_unseen(learning: LearningSet, *, seed: int = 0) -> Floats | None:
+    """What a pair matcher says of every pair that has not seen its listing: [pairs].
+
+    None while there is too little to learn from.
+    """
+    teaching = _teaching(learning)
+    if teaching is None:
+        return None
+    _, listing = np.unique(learning.listing_row, return_inverse=True)
+    weight, _ = listing_weights(learning)
+    return _log_odds_unseen(learning, teaching, weight, listing, np.random.default_rng(seed))
+
+
+def _teaching(learning: LearningSet) -> Bools | None:
+    """Which pairs teach; None while there are too few."""
+    if learning.listings < LEAST_LISTINGS or int(learning.positive.sum()) < LEAST_OF_EACH:
+        return None
+    teaching = strongest(learning.listing_row, learning.evidence, TEACHING_CANDIDATES) | learning.positive
+    return teaching if int((~learning.positive & teaching).sum()) >= LEAST_OF_EACH else None
+
+
+def _log_odds_unseen(
+    learning: LearningSet, teaching: Bools, weight: Floats, listing: Ints, generator: np.random.Generator
+) -> Floats | None:
+    # Each listing is judged by a matcher that has not seen it. Folds go by listing.
+    fold = (generator.permutation(learning.listings) % _FOLDS)[listing]
+    log_odds = np.zeros(len(learning.listing_row), dtype=np.float32)
+    for k in range(_FOLDS):
+        train = (fold != k) & teaching
+        if len(np.unique(learning.positive[train])) < 2:
+            return None
+        model = _fit_pairs(learning.evidence[train], learning.positive[train], weight[listing[train]])
+        log_odds[fold == k] = model.decision_function(learning.evidence[fold == k])
+    return log_odds
+
+
+def listing_weights(learning: LearningSet) -> tuple[Floats, Bools]:
     """What each listing counts in fitting, and which of them tell what new listings are like; [listings]."""
     weight, telling = np.ones(learning.listings, np.float32), np.ones(learning.listings, dtype=bool)
     if learning.seen is not None and int((~learning.seen).sum()) >= LEAST_UNSEEN:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.automation.evidence_columns import EVIDENCE_NAMES, TEXT_NAMES
+from engine.automation.learnt_words import WordPairs, WordSets, with_learnt_words
 from engine.automation.matcher import FittedMatcher, LearningSet, fit_matcher
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import ANSWERING_VERDICTS, Decision, Progress, Promise, Stream
@@ -76,15 +77,17 @@ def refit(
     )
     yield Progress("fitting the matcher", 0, 1)
     teaching = learning_decisions(decisions)
-    learning, item_row = learning_pairs(search, blocks, aliases, teaching, trained_on)
+    learning, pairs = learning_pairs(search, blocks, aliases, teaching, trained_on)
     if folds is not None:
-        learning = yield from as_if_new(store, search, folds, learning, item_row)
+        learning = yield from as_if_new(store, search, folds, learning, pairs.item_row)
+    learning, words = with_learnt_words(learning, pairs)
     fitted = fit_matcher(learning)
     yield Progress("fitting the matcher", 1, 1)
     loaded = LoadedRelease(
         id=release_id,
         search=search,
         matcher=OnnxMatcher(fitted.graphs) if fitted else None,
+        words=words,
         aliases=aliases,
         certificate=None,
         none_certificate=None,
@@ -99,6 +102,7 @@ def refit(
             id=release_id,
             search=search,
             matcher=loaded.matcher,
+            words=words,
             aliases=aliases,
             certificate=made.certificate if made else None,
             none_certificate=made.none_certificate if made else None,
@@ -139,15 +143,16 @@ def learning_pairs(
     aliases: AliasIndex | None,
     teaching: list[Decision],
     trained_on: Ints,
-) -> tuple[LearningSet, Ints]:
-    """The judged listings with the evidence of their candidates, and each pair's item by row of the index.
+) -> tuple[LearningSet, WordPairs]:
+    """The judged listings with the evidence of their candidates, and the same pairs' words.
 
-    ``listing_row`` holds listing numbers.
+    ``listing_row`` of the learning set holds listing numbers; ``item_row`` of the words are rows of the
+    item index, and their ``listing_row`` counts the judged listings.
     """
     by_block: dict[int, list[Decision]] = defaultdict(list)
     for decision in teaching:
         by_block[(decision.listing_id - 1) // BLOCK].append(decision)
-    listing, evidence, positive, text, none, seen, item_row = [], [], [], [], [], [], []
+    listing, evidence, positive, text, none, seen, item_row, words = [], [], [], [], [], [], [], []
     for number, some in sorted(by_block.items()):
         block = blocks.read(number, aliases)
         right = {d.listing_id: d.right_items for d in some}
@@ -161,6 +166,7 @@ def learning_pairs(
         named = zip(ids.tolist(), items.tolist(), strict=True)
         positive.append(np.asarray([item in right[listing_id] for listing_id, item in named], dtype=bool))
         text.append(block.text[rows])
+        words.append(block.words.take(rows))
         none.append(np.asarray([not right[int(i)] for i in block.listing_ids[rows]], dtype=bool))
         seen.append(np.isin(block.listing_ids[rows], trained_on))
     if not listing:
@@ -171,6 +177,11 @@ def learning_pairs(
             np.zeros((0, len(TEXT_NAMES)), np.float32),
             np.zeros(0, bool),
         )
-        return nothing, np.zeros(0, np.int64)
+        of_items, no_rows = search.evidence.item_words, np.zeros(0, np.int64)
+        return nothing, WordPairs(WordSets.join([]), of_items, no_rows, no_rows)
     parts = (listing, evidence, positive, text, none, seen)
-    return LearningSet(*(np.concatenate(part) for part in parts)), np.concatenate(item_row)
+    learning = LearningSet(*(np.concatenate(part) for part in parts))
+    _, row = np.unique(learning.listing_row, return_inverse=True)
+    return learning, WordPairs(
+        WordSets.join(words), search.evidence.item_words, row, np.concatenate(item_row)
+    )

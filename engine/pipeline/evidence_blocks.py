@@ -19,6 +19,7 @@ from scipy import sparse
 from engine.automation.claims import Claims, PlainPairs
 from engine.automation.evidence import Pairs, add_margins
 from engine.automation.evidence_columns import EVIDENCE_NAMES, column
+from engine.automation.learnt_words import LearntWords, WordPairs, WordSets
 from engine.backends.sparse_lexical import paired_cosine
 from engine.contracts import Listing, Progress
 from engine.pipeline.search_side import SearchSide
@@ -39,7 +40,8 @@ Ints = npt.NDArray[np.int64]
 class EvidenceBlock:
     """Evidence of up to :data:`BLOCK` listings; ``listing_row`` points into ``listing_ids``.
 
-    ``text`` [listings, len(TEXT_NAMES)] is what each listing says by itself. ``next_alias`` is what is
+    ``text`` [listings, len(TEXT_NAMES)] is what each listing says by itself, ``words`` the words it says
+    it with. ``next_alias`` is what is
     left of every pair's alias evidence without the nearest alias; None where there are no aliases.
     """
 
@@ -49,6 +51,7 @@ class EvidenceBlock:
     item_row: Ints
     evidence: Floats
     text: Floats
+    words: WordSets
     next_alias: AliasEvidence | None = None
 
     def without_nearest_alias(self, listings: Ints) -> EvidenceBlock:
@@ -61,7 +64,13 @@ class EvidenceBlock:
         left = self.next_alias or AliasEvidence.none(len(self.listing_row))
         _set_alias_evidence(evidence, row, AliasEvidence(left.similarity[mine], left.lexical[mine]))
         return EvidenceBlock(
-            self.number, self.listing_ids[listings], row, self.item_row[mine], evidence, self.text[listings]
+            self.number,
+            self.listing_ids[listings],
+            row,
+            self.item_row[mine],
+            evidence,
+            self.text[listings],
+            self.words.take(listings),
         )
 
 
@@ -149,6 +158,7 @@ class EvidenceBlocks:
         nothing = np.zeros(len(found), dtype=np.float32)
         pairs = Pairs(found.listing_row, found.item_row, found.similarity, found.lexical, nothing, nothing)
         evidence = search.evidence.evidence(listings, texts, pairs)
+        words = WordSets.of(texts)
         plain = PlainPairs.of(found.listing_row, found.item_row, evidence)
         temporary = path.with_suffix(".writing.npz")
         np.savez(
@@ -161,6 +171,8 @@ class EvidenceBlocks:
             plain=plain.plain,
             claim=plain.claim,
             text=search.evidence.text_evidence(texts),
+            words=words.words,
+            word_ends=words.ends,
             # Aliases are compared with every listing at every refit: what that takes is kept too.
             vectors=np.asarray(vectors, dtype=np.float16),
             lexical_data=lexical.data,
@@ -172,8 +184,10 @@ class EvidenceBlocks:
     def _path(self, number: int) -> Path:
         return self._folder / f"block-{number:06d}.npz"
 
-    def read(self, number: int, aliases: AliasIndex | None = None) -> EvidenceBlock:
-        """A block, with the claims of all listings and the aliases' evidence where there are aliases.
+    def read(
+        self, number: int, aliases: AliasIndex | None = None, words: LearntWords | None = None
+    ) -> EvidenceBlock:
+        """A block, with the claims of all listings, and what aliases and learnt words say if there are any.
 
         Call :meth:`prepare` first.
         """
@@ -181,7 +195,13 @@ class EvidenceBlocks:
         if self._claims is None:
             raise RuntimeError("blocks are read after prepare()")
         self._claims.fill(block.evidence, block.item_row)
+        if words is not None:
+            block.evidence[:, column("learnt_words")] = words.scores(self.word_pairs(block))
         return block
+
+    def word_pairs(self, block: EvidenceBlock) -> WordPairs:
+        """The words of a block's pairs."""
+        return WordPairs(block.words, self._search.evidence.item_words, block.listing_row, block.item_row)
 
     def _read(self, number: int, aliases: AliasIndex | None) -> EvidenceBlock:
         with np.load(self._path(number), allow_pickle=False) as kept:
@@ -192,6 +212,7 @@ class EvidenceBlocks:
                 item_row=kept["item_row"].astype(np.int64),
                 evidence=kept["evidence"],
                 text=kept["text"],
+                words=WordSets(kept["words"], kept["word_ends"]),
             )
             if aliases is None or not len(aliases):
                 return block
@@ -224,7 +245,14 @@ class EvidenceBlocks:
         nearest, following = aliases.best(block.listing_ids, vectors, lexical, listing_row, item_row)
         _set_alias_evidence(evidence, listing_row, nearest)
         return EvidenceBlock(
-            block.number, block.listing_ids, listing_row, item_row, evidence, block.text, following
+            block.number,
+            block.listing_ids,
+            listing_row,
+            item_row,
+            evidence,
+            block.text,
+            block.words,
+            following,
         )
 
     def _pair_evidence(

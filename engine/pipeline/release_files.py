@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from engine.automation.learnt_words import LearntWords
 from engine.contracts import Certificate, MatcherGraphs, ReleaseManifest
 from engine.contracts.training import ENCODER_FILES
 from engine.errors import ArtefactDamagedError, DiskFullError
@@ -23,6 +24,7 @@ CONFIDENCE_HEAD = "confidence.onnx"
 NONE_HEAD = "none.onnx"
 MATCHER_FILES = (MATCHER, CONFIDENCE_HEAD, NONE_HEAD)
 CERTIFICATE = "certificate.json"
+LEARNT_WORDS = "learnt_words.npz"
 ALIASES = "aliases.npz"
 TRAINED_ON = "trained_on.npz"
 CROSS_FITTED = "cross_fitted.npz"
@@ -81,6 +83,11 @@ class ReleaseDraft:
         for name, graph in zip(MATCHER_FILES, parts, strict=True):
             if graph is not None:
                 (self.folder / name).write_bytes(graph)
+
+    def add_words(self, words: LearntWords | None) -> None:
+        """Write what decisions have taught of words; None writes nothing."""
+        if words is not None:
+            np.savez(self.folder / LEARNT_WORDS, words=words.words, weights=words.weights)
 
     def add_aliases(self, listing_ids: Ints, item_ids: Ints) -> None:
         """Write which confirmed listings stand for which items in this release."""
@@ -193,6 +200,15 @@ def read_matcher(folder: Path) -> MatcherGraphs | None:
         (folder / name).read_bytes() if (folder / name).exists() else None for name in MATCHER_FILES
     )
     return None if pair is None else MatcherGraphs(pair, confidence, none)
+
+
+def read_words(folder: Path) -> LearntWords | None:
+    """What decisions had taught of words when a release was certified; None where nothing had."""
+    path = folder / LEARNT_WORDS
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        return LearntWords(arrays["words"], arrays["weights"])
 
 
 def read_aliases(folder: Path) -> tuple[Ints, Ints]:

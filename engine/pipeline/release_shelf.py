@@ -176,6 +176,7 @@ class ReleaseShelf:
             id=release_id,
             search=search,
             matcher=OnnxMatcher(graphs) if graphs else None,
+            words=files.read_words(folder),
             aliases=load_aliases(self._store, search, listing_ids, item_ids),
             certificate=certificate,
             none_certificate=none_certificate,
@@ -222,6 +223,7 @@ class ReleaseShelf:
                 draft.add_trained_on(refit.trained_on)
                 draft.add_cross_fitted(refit.cross_fitted)
                 draft.add_matcher(refit.fitted.graphs if refit.fitted else None)
+                draft.add_words(refit.release.words)
                 draft.add_aliases(refit.alias_listing_ids, refit.alias_item_ids)
             draft.add_certificates(certificate, none_certificate)
             manifest = draft.publish(
@@ -264,7 +266,14 @@ class ReleaseShelf:
         try:
             draft.add_encoder(folder / files.ENCODER_FOLDER)
             draft.add_files(
-                folder, [*files.MATCHER_FILES, files.ALIASES, files.TRAINED_ON, files.CROSS_FITTED]
+                folder,
+                [
+                    *files.MATCHER_FILES,
+                    files.LEARNT_WORDS,
+                    files.ALIASES,
+                    files.TRAINED_ON,
+                    files.CROSS_FITTED,
+                ],
             )
             search.index.save(draft.folder)
             draft.add_certificates(certificate, none_certificate)

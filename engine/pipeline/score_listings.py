@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.automation.evidence_columns import column
+from engine.automation.learnt_words import LearntWords
 from engine.automation.listing_evidence import head_evidence
 from engine.automation.ranking import group_starts, plain_score, product_of_complements, rank_in_group
 from engine.backends.onnx_matcher import OnnxMatcher
@@ -28,7 +29,7 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 @dataclass(frozen=True, slots=True)
 class LoadedRelease:
-    """A release ready to score: search side, matcher, aliases, certificates.
+    """A release ready to score: search side, matcher, learnt words, aliases, certificates.
 
     ``certificate`` is for matches, or for both kinds of answers; then ``none_certificate`` is None.
     """
@@ -36,6 +37,7 @@ class LoadedRelease:
     id: str
     search: SearchSide
     matcher: OnnxMatcher | None
+    words: LearntWords | None
     aliases: AliasIndex | None
     certificate: Certificate | None
     none_certificate: Certificate | None
@@ -116,7 +118,7 @@ def score_listings(
     numbers = yield from blocks.prepare()
     parts = []
     for done, number in enumerate(numbers):
-        parts.append(_score_block(release, blocks.read(number, release.aliases), shown))
+        parts.append(_score_block(release, blocks.read(number, release.aliases, release.words), shown))
         yield Progress("scoring", done + 1, len(numbers))
     if not parts:
         return _empty(shown)

@@ -42,9 +42,9 @@ def weigh_pairs(
         teaching = learning_decisions(uow.decisions.in_force())
     yield Progress("weighing pairs", 0, 1)
     # No aliases: an alias is a confirmation itself, and a wrong one would vouch for others like it.
-    learning, item_row = learning_pairs(search, blocks, None, teaching, trained_on)
+    learning, pairs = learning_pairs(search, blocks, None, teaching, trained_on)
     if folds is not None:
-        learning = yield from as_if_new(store, search, folds, learning, item_row)
+        learning = yield from as_if_new(store, search, folds, learning, pairs.item_row)
     listings = np.unique(learning.listing_row)
     weights = pair_weights(learning, seed=seed)
     yield Progress("weighing pairs", 1, 1)

@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 
 from engine.automation.evidence_columns import EVIDENCE_GROUPS, column
+from engine.automation.learnt_words import WordPairs, WordSets, with_learnt_words
 from engine.automation.listing_evidence import head_evidence
 from engine.automation.matcher import FittedMatcher, LearningSet, fit_matcher
 from engine.automation.ranking import best_rows, group_starts, plain_score, rank_in_group
@@ -41,7 +42,10 @@ NAMES = ("abt_buy", "promap_en", "pricerunner")
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All pairs of a data set, grouped by listing; ``right`` by gold, the last two are by listing."""
+    """All pairs of a data set, grouped by listing; ``right`` by gold.
+
+    ``text``, ``matchable`` and ``listing_ids`` are by listing. Learnt words are 0 before :func:`fit`.
+    """
 
     listing_row: np.ndarray
     item: np.ndarray
@@ -50,6 +54,7 @@ class Evidence:
     text: np.ndarray
     matchable: np.ndarray
     listing_ids: np.ndarray
+    words: WordPairs
 
 
 def gather(dataset: Path) -> Evidence:
@@ -86,6 +91,7 @@ def read_evidence(store: Store, gold: dict[str, set[str]], encoder: Path) -> Evi
     names = {item.id: item.external_id for item in items}
     blocks = shelf.blocks(search)
     parts: list[tuple[np.ndarray, ...]] = []
+    words: list[WordSets] = []
     before = 0
     for number in _result(blocks.prepare()):
         block = blocks.read(number)
@@ -105,10 +111,14 @@ def read_evidence(store: Store, gold: dict[str, set[str]], encoder: Path) -> Evi
                 block.text,
                 np.asarray([bool(items) for items in right_items]),
                 block.listing_ids,
+                block.item_row,
             )
         )
+        words.append(block.words)
         before += len(block.listing_ids)
-    return Evidence(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    *columns, item_row = (np.concatenate(part) for part in zip(*parts, strict=True))
+    pairs = WordPairs(WordSets.join(words), search.evidence.item_words, columns[0], item_row)
+    return Evidence(*columns, words=pairs)
 
 
 def _result(work: Generator[object, None, T]) -> T:
@@ -132,7 +142,7 @@ def measure(data: Evidence, blank: Sequence[str], decisions: int, seed: int) -> 
     future, judged = order[: len(order) // 4], order[len(order) // 4 :][:decisions]
     evidence = data.evidence.copy()
     evidence[:, [column(name) for name in blank]] = 0.0
-    fitted = fit_matcher(teach(data, evidence, np.sort(judged)))
+    fitted, evidence = fit(data, evidence, np.sort(judged), learn_words="learnt_words" not in blank)
     if fitted is None:
         return (0.0,) * 5
     said = judge(data, evidence, np.sort(future), fitted)
@@ -156,6 +166,20 @@ def teach(data: Evidence, evidence: np.ndarray, judged: np.ndarray) -> LearningS
     return LearningSet(
         rows, evidence[mine], named & data.right[mine], data.text[listings], ~data.matchable[listings]
     )
+
+
+def fit(
+    data: Evidence, evidence: np.ndarray, judged: np.ndarray, *, learn_words: bool = True
+) -> tuple[FittedMatcher | None, np.ndarray]:
+    """The matcher of judged listings (ascending), and the evidence with what they taught of words."""
+    learning = teach(data, evidence, judged)
+    if learn_words:
+        mine = np.flatnonzero(np.isin(data.listing_row, judged))
+        learning, words = with_learnt_words(learning, data.words.some(mine))
+        if words is not None:
+            evidence = evidence.copy()
+            evidence[:, column("learnt_words")] = words.scores(data.words)
+    return fit_matcher(learning), evidence
 
 
 def places(listing_row: np.ndarray, strength: np.ndarray) -> np.ndarray:

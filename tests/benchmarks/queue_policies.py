@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from engine.automation.certificate import Audits, Estimates, Population, certify, zone_floor
-from engine.automation.matcher import fit_matcher
 from engine.contracts import WAITING_ORDERS, QueueOrder
 from engine.contracts.selective import coverage_at
 from engine.pipeline.random_stream import EVERYWHERE
@@ -25,7 +24,7 @@ from engine.review.priorities import gain_priorities
 from engine.review.queue import EXPLORED, share_of_random
 from engine.settings import WorkspaceSettings
 from tests.benchmarks.certificates import DELTA, RESERVE, ROOT
-from tests.benchmarks.evidence import Evidence, Judged, gather, judge, teach
+from tests.benchmarks.evidence import Evidence, Judged, fit, gather, judge
 
 MARKS = (40, 80, 120, 160, 240, 320, 400, 500, 700, 1000, 1400, 2000)
 PARTS = (0.5, 0.7, 0.9)
@@ -101,11 +100,11 @@ class Desk:
     def certify(self) -> tuple[float, float, float]:
         """Fit and certify; certified coverage, its precision, and C at the precision, on the future."""
         data = self.data
-        fitted = fit_matcher(teach(data, data.evidence, np.sort(self.asked)))
+        fitted, evidence = fit(data, data.evidence, np.sort(self.asked))
         if fitted is None:
             return 0.0, 1.0, 0.0
         self.fitted = True
-        self.said = said = judge(data, data.evidence, np.arange(len(data.matchable)), fitted)
+        self.said = said = judge(data, evidence, np.arange(len(data.matchable)), fitted)
         estimates = Estimates(fitted.confidence.astype(np.float64), fitted.right)
         population = Population(said.confidence[self.reserve], self.inclusion[self.reserve])
         at = self.drawn

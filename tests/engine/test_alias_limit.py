@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.automation.evidence_columns import column
+from engine.automation.learnt_words import WordSets
 from engine.automation.routing import Thresholds, place
 from engine.contracts import Candidate, Route, RouteReason
 from engine.pipeline.evidence_blocks import EvidenceBlock
@@ -76,6 +77,7 @@ def test_that_a_block_without_its_nearest_aliases_keeps_all_else() -> None:
         np.arange(6),
         evidence,
         np.arange(6, dtype=np.float32).reshape(3, 2),
+        WordSets.of(["one", "two words", "three"]),
         AliasEvidence(np.full(6, 0.25, np.float32), np.full(6, 0.125, np.float32)),
     )
     left = block.without_nearest_alias(np.asarray([0, 2]))
@@ -83,6 +85,7 @@ def test_that_a_block_without_its_nearest_aliases_keeps_all_else() -> None:
     assert left.listing_row.tolist() == [0, 0, 1, 1]
     assert left.item_row.tolist() == [0, 1, 4, 5]
     assert left.text.tolist() == [[0, 1], [4, 5]]
+    assert left.words.words.tolist() == WordSets.of(["one", "three"]).words.tolist()
     assert left.evidence[:, column("alias_similarity")].tolist() == [0.25] * 4
     assert left.evidence[:, column("alias_lexical")].tolist() == [0.125] * 4
     assert left.evidence[:, column("alias_margin")].tolist() == [0.0] * 4
