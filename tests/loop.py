@@ -6,7 +6,7 @@ import atexit
 import csv
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +28,16 @@ from tests.fakes import make_tiny_encoder, make_tiny_sentence_transformer
 T = TypeVar("T")
 ITEMS, LISTINGS = 120, 400
 FEED = "feed"
+
+
+def returned(work: Generator[object, None, T]) -> T:
+    """What a generator of progress returns."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
 
 
 def drain(events: Iterator[WorkEvent[T]]) -> T:

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QSpinBox, QWidget
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QDoubleSpinBox, QSpinBox, QWidget
 
 from desktop.widgets.basics import GAP, row, set_apart
 from engine.contracts import SettingKind, SettingRow
 
 Value = float | int | tuple[str, ...] | None
-
-
-class _Percent(QDoubleSpinBox):
-    """A share in percent. The wheel scrolls the page, and the number only where it has the focus."""
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Qt's hook."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
-
-
-class _Whole(QSpinBox):
-    """A whole number, with the same manners."""
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Qt's hook."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
 
 
 class SettingEditor(QWidget):
@@ -42,28 +19,24 @@ class SettingEditor(QWidget):
     def __init__(self, setting: SettingRow, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.name = setting.name
-        self._percent: _Percent | None = None
-        self._whole: _Whole | None = None
+        self._percent: QDoubleSpinBox | None = None
+        self._whole: QSpinBox | None = None
         self._boxes: dict[str, QCheckBox] = {}
         self._shown: Value = None
         self._shown_as: Value = None
         if setting.kind is SettingKind.SHARE:
-            self._percent = _Percent()
+            self._percent = QDoubleSpinBox()
             self._percent.setDecimals(1)
             self._percent.setRange(100 * setting.least, 100 * setting.most)
             self._percent.setSuffix(" %")
-            self._percent.setFixedWidth(120)
-            set_apart(self._percent)
             self._percent.valueChanged.connect(lambda _value: self.edited.emit())
-            self.field: QWidget = self._percent
+            self.field: QWidget = self._number(self._percent)
         elif setting.kind is SettingKind.COUNT:
-            self._whole = _Whole()
+            self._whole = QSpinBox()
             self._whole.setRange(int(setting.least), int(setting.most))
             self._whole.setGroupSeparatorShown(True)
-            self._whole.setFixedWidth(120)
-            set_apart(self._whole)
             self._whole.valueChanged.connect(lambda _value: self.edited.emit())
-            self.field = self._whole
+            self.field = self._number(self._whole)
         else:
             for number, choice in enumerate(setting.choices):
                 box = QCheckBox(choice)
@@ -82,6 +55,19 @@ class SettingEditor(QWidget):
         line.setAlignment(Qt.AlignmentFlag.AlignVCenter)
         self.setLayout(line)
         self.show_value(setting.value)
+
+    def _number(self, field: QAbstractSpinBox) -> QAbstractSpinBox:
+        field.setFixedWidth(120)
+        set_apart(field)
+        field.installEventFilter(self)
+        return field
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Qt's hook: the wheel scrolls the page, and a number only where it has the focus."""
+        if event.type() is QEvent.Type.Wheel and not self.field.hasFocus():
+            event.ignore()
+            return True
+        return super().eventFilter(watched, event)
 
     def value(self) -> Value:
         """What the field says; the value that was shown, digit for digit, where nobody has touched it."""

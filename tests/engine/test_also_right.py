@@ -19,7 +19,7 @@ from engine.pipeline.release_shelf import ReleaseShelf
 from engine.pipeline.score_listings import score_listings
 from engine.replay import Gold, review
 from engine.workspace import Workspace
-from tests.loop import FEED, drain, matched_workspace, promised_workspace, sample_files
+from tests.loop import FEED, drain, matched_workspace, promised_workspace, returned, sample_files
 
 
 @pytest.fixture
@@ -39,15 +39,6 @@ def best_candidates(workspace: Workspace) -> dict[int, int]:
     """The champion's best candidate of every listing."""
     scores = drain(workspace.scored(feed=FEED, candidates=10))
     return dict(zip(scores.listing_ids.tolist(), scores.best_item.tolist(), strict=True))
-
-
-def result(work):
-    """What a generator of progress returns."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
 
 
 def test_that_the_matcher_learns_every_right_item_as_right(shop: Workspace) -> None:
@@ -80,9 +71,9 @@ def test_that_an_answer_with_any_right_item_is_right_to_the_certificate_and_to_t
     store, shelf = shop._store, ReleaseShelf(shop._store)
 
     def gate_sees() -> tuple[int, int]:
-        release = result(shelf.open(shop.status().champion, shop.settings))
-        scores = result(score_listings(release, shelf.blocks(release.search), shown=10))
-        measured = result(measure(store, shelf, release, shop.settings))
+        release = returned(shelf.open(shop.status().champion, shop.settings))
+        scores = returned(score_listings(release, shelf.blocks(release.search), shown=10))
+        measured = returned(measure(store, shelf, release, shop.settings))
         return int(labels_of(store, scores).best_right.sum()), int(measured.answered.right.sum())
 
     right_before = gate_sees()

@@ -13,7 +13,7 @@ from engine.automation.evidence_columns import column
 from engine.contracts import RecordKind
 from engine.pipeline.release_files import LEARNT_WORDS, read_words
 from engine.workspace import Workspace
-from tests.loop import certified_workspace, drain
+from tests.loop import certified_workspace, drain, returned
 
 
 @pytest.fixture
@@ -27,19 +27,11 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]
 
 def learnt_columns(workspace: Workspace, release_id: str) -> np.ndarray:
     """The column of learnt words as the release is used."""
-    release = drain_value(workspace._shelf.open(release_id, workspace.settings))
+    release = returned(workspace._shelf.open(release_id, workspace.settings))
     blocks = workspace._shelf.blocks(release.search)
-    numbers = drain_value(blocks.prepare())
+    numbers = returned(blocks.prepare())
     read = [blocks.read(number, release.aliases, release.words) for number in numbers]
     return np.concatenate([block.evidence[:, column("learnt_words")] for block in read])
-
-
-def drain_value(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
 
 
 def test_that_a_refit_learns_words_and_its_release_keeps_them(shop: Workspace) -> None:
