@@ -179,5 +179,6 @@ class SettingsScreen(QWidget):
 def _in_words(one: SettingRow) -> str:
     """What a setting was at first, short enough for a button."""
     if one.kind is SettingKind.SHARE:
-        return f"{100 * float(one.default):g} %"  # type: ignore[arg-type]
+        assert isinstance(one.default, int | float)
+        return f"{100 * one.default:g} %"
     return one.words(one.default).replace(",", ", ")

@@ -85,9 +85,11 @@ class SettingEditor(QWidget):
         """Show a value; nobody is told."""
         blocked = [QSignalBlocker(one) for one in (self._percent, self._whole, *self._boxes.values()) if one]
         if self._percent is not None:
-            self._percent.setValue(100 * float(value))  # type: ignore[arg-type]
+            assert isinstance(value, int | float)
+            self._percent.setValue(100 * value)
         elif self._whole is not None:
-            self._whole.setValue(int(value))  # type: ignore[arg-type]
+            assert isinstance(value, int)
+            self._whole.setValue(value)
         else:
             for name, box in self._boxes.items():
                 box.setChecked(isinstance(value, tuple) and name in value)

@@ -59,12 +59,12 @@ class WordSets:
     @classmethod
     def of(cls, texts: Sequence[str]) -> WordSets:
         """The words of texts, each once, in any script and without case."""
-        sets = [
-            np.unique(
-                np.asarray([zlib.crc32(w.encode()) for w in _WORD_PATTERN.findall(normalise(t))], np.uint32)
-            )
-            for t in texts
-        ]
+        found = (_WORD_PATTERN.findall(normalise(text)) for text in texts)
+        hashed = (np.asarray([zlib.crc32(word.encode()) for word in words], np.uint32) for words in found)
+        return cls._of_sets([np.unique(words) for words in hashed])
+
+    @classmethod
+    def _of_sets(cls, sets: Sequence[Words]) -> WordSets:
         return cls(
             np.concatenate([np.zeros(0, np.uint32), *sets]),
             np.cumsum([0, *map(len, sets)], dtype=np.int64),
@@ -72,11 +72,7 @@ class WordSets:
 
     def take(self, rows: Ints) -> WordSets:
         """The sets of some texts, in that order."""
-        sets = [self.words[self.ends[row] : self.ends[row + 1]] for row in rows.tolist()]
-        return WordSets(
-            np.concatenate([np.zeros(0, np.uint32), *sets]),
-            np.cumsum([0, *map(len, sets)], dtype=np.int64),
-        )
+        return self._of_sets([self.words[self.ends[row] : self.ends[row + 1]] for row in rows.tolist()])
 
     @classmethod
     def join(cls, parts: Sequence[WordSets]) -> WordSets:

@@ -11,11 +11,10 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -35,8 +34,8 @@ from engine.settings import WorkspaceSettings
 from engine.store import Store
 from engine.workspace import Workspace
 from tests.benchmarks.certificates import ROOT, _drain
+from tests.loop import returned
 
-T = TypeVar("T")
 NAMES = ("abt_buy", "promap_en", "pricerunner")
 
 
@@ -86,14 +85,14 @@ def read_evidence(store: Store, gold: dict[str, set[str]], encoder: Path) -> Evi
     shelf = ReleaseShelf(store)
     with store.reading() as uow:
         settings = uow.settings.load()
-    search = _result(shelf.search_side(encoder, SearchRecipe.of(settings)))
+    search = returned(shelf.search_side(encoder, SearchRecipe.of(settings)))
     items, _ = read_items(store)
     names = {item.id: item.external_id for item in items}
     blocks = shelf.blocks(search)
     parts: list[tuple[np.ndarray, ...]] = []
     words: list[WordSets] = []
     before = 0
-    for number in _result(blocks.prepare()):
+    for number in returned(blocks.prepare()):
         block = blocks.read(number)
         with store.reading() as uow:
             found = uow.listings.get_many(block.listing_ids.tolist())
@@ -119,14 +118,6 @@ def read_evidence(store: Store, gold: dict[str, set[str]], encoder: Path) -> Evi
     *columns, item_row = (np.concatenate(part) for part in zip(*parts, strict=True))
     pairs = WordPairs(WordSets.join(words), search.evidence.item_words, columns[0], item_row)
     return Evidence(*columns, words=pairs)
-
-
-def _result(work: Generator[object, None, T]) -> T:
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
 
 
 def measure(data: Evidence, blank: Sequence[str], decisions: int, seed: int) -> tuple[float, ...]:

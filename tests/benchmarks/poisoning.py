@@ -32,7 +32,7 @@ from engine.replay import POOL, Gold, read_dataset, review
 from engine.store import Store
 from engine.workspace import Workspace
 from tests.benchmarks.certificates import ROOT, _drain
-from tests.benchmarks.evidence import _result
+from tests.loop import returned
 
 REFITS = 5
 
@@ -76,7 +76,7 @@ class Planting:
                 self.items |= {one.id: one.external_id for one in found}
                 after = found[-1].id
         assert champion is not None
-        self.release = _result(self.shelf.open(champion, self.settings))
+        self.release = returned(self.shelf.open(champion, self.settings))
         self.aliases = {alias.listing_id: alias.item_id for alias in active}
         self.gold = gold
 
@@ -94,7 +94,7 @@ class Planting:
             np.asarray(list(both.values()), dtype=np.int64),
         )
         release = replace(self.release, aliases=aliases)
-        scores = _result(
+        scores = returned(
             score_listings(release, self.shelf.blocks(release.search), shown=self.settings.shown_candidates)
         )
         out = {}
