@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from enum import StrEnum
-from itertools import islice
+from itertools import islice, pairwise
 
 from engine.contracts import Record
 
@@ -30,11 +30,15 @@ class TokenKind(StrEnum):
 
 
 class Difference(StrEnum):
-    """How a token or a field of one record stands to the other record."""
+    """How a token or a field of one record stands to the other record.
+
+    ``DETAILED``: the other title lacks the token, and the other record has it elsewhere.
+    """
 
     EQUAL = "equal"
     SIMILAR = "similar"
     ONLY_HERE = "only_here"
+    DETAILED = "detailed"
     MISSING = "missing"
     CONFLICT = "conflict"
 
@@ -212,10 +216,25 @@ def _rival(token: Token, others: Iterable[Token]) -> Token | None:
     return None
 
 
-def compare_titles(mine: str, theirs: str) -> tuple[MarkedToken, ...]:
+def normals_at(text: str) -> list[tuple[int, int, str]]:
+    """Begin, end and normal form of every token of a text, and of every two neighbours written as one."""
+    single = [(match.start(), match.end(), _token(match).normal) for match in _TOKEN.finditer(text)]
+    double = [(left[0], right[1], left[2] + right[2]) for left, right in pairwise(single)]
+    return [*single, *double]
+
+
+def compare_titles(
+    mine: str, theirs: str, *, my_details: Collection[str] = (), their_details: Collection[str] = ()
+) -> tuple[MarkedToken, ...]:
     """My title's tokens as they stand to the other, then the strong ones that only the other has.
 
     The latter are marked ``MISSING``: they are not in my title at all.
+
+    Args:
+        mine: the title that is marked.
+        theirs: the other.
+        my_details: normal forms of what my record says outside its title; it is not missing then.
+        their_details: the same of the other; what it has of my title is ``DETAILED``.
     """
     left = tokens_of(mine)
     shown, left = left, [token for token in left if token.kind is not TokenKind.MARK]
@@ -239,8 +258,11 @@ def compare_titles(mine: str, theirs: str) -> tuple[MarkedToken, ...]:
         elif rival is not None:
             marked.append(MarkedToken(token, Difference.CONFLICT, rival.text))
         else:
-            marked.append(MarkedToken(token, Difference.ONLY_HERE))
+            told = token.normal in their_details
+            marked.append(MarkedToken(token, Difference.DETAILED if told else Difference.ONLY_HERE))
     for token in open_right:
+        if token.normal in my_details:
+            continue
         if token.strong and not _part_of(token, open_left) and _rival(token, open_left) is None:
             marked.append(MarkedToken(token, Difference.MISSING))
     return tuple(marked)
@@ -253,11 +275,14 @@ def words_for(marked: Sequence[MarkedToken]) -> str:
     ]
     extra = [one.token.text for one in marked if one.difference == "only_here" and one.token.strong]
     missing = [one.token.text for one in marked if one.difference == "missing"]
+    told = [one.token.text for one in marked if one.difference == "detailed"]
     parts = []
     if conflicts:
         parts.append("Conflicts: " + ", ".join(conflicts))
     if missing:
         parts.append("Does not say: " + ", ".join(missing))
+    if told:
+        parts.append("Said outside the other title: " + ", ".join(told))
     if extra:
         parts.append("Only here: " + ", ".join(extra))
     return ". ".join(parts) if parts else "No conflicting numbers or codes"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from desktop.item_models.details import Stretch, details_said, stretches, told_words
 from desktop.item_models.differences import (
     FieldRow,
     MarkedToken,
@@ -59,7 +60,11 @@ _EXPLANATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class CandidateSketch:
-    """One candidate as it is drawn. ``number`` is the key that chooses it, 0 beyond the ninth."""
+    """One candidate as it is drawn. ``number`` is the key that chooses it, 0 beyond the ninth.
+
+    ``listing_details`` and ``item_details`` are the two descriptions, with what answers for a word of the
+    other title marked.
+    """
 
     number: int
     view: CandidateView
@@ -69,6 +74,8 @@ class CandidateSketch:
     near_tie: str
     variant_of: int
     past: tuple[PastMatch, ...]
+    listing_details: tuple[Stretch, ...]
+    item_details: tuple[Stretch, ...]
     found: bool = False
 
     @property
@@ -138,15 +145,24 @@ def with_found(shown: Sketch, item: Item) -> tuple[Sketch, int]:
 
 
 def _candidate(card: ReviewCard, view: CandidateView, number: int) -> CandidateSketch:
+    listing, item = card.listing, view.item
+    listing_says = details_said(listing, item, all_attributes=False)
+    item_says = details_said(item, listing, all_attributes=True)
+    marked = compare_titles(item.title, listing.title, my_details=item_says, their_details=listing_says)
+    listing_marked = compare_titles(
+        listing.title, item.title, my_details=listing_says, their_details=item_says
+    )
     return CandidateSketch(
         number=number,
         view=view,
-        marked=compare_titles(view.item.title, card.listing.title),
-        listing_marked=compare_titles(card.listing.title, view.item.title),
-        fields=compare_fields(card.listing, view.item),
+        marked=marked,
+        listing_marked=listing_marked,
+        fields=compare_fields(listing, item),
         near_tie="",
         variant_of=0,
-        past=card.past_matches.get(view.item.id, ()),
+        past=card.past_matches.get(item.id, ()),
+        listing_details=stretches(listing.description, told_words(marked)),
+        item_details=stretches(item.description, told_words(listing_marked)),
     )
 
 

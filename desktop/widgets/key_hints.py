@@ -18,6 +18,7 @@ _LEGEND = (
     (Piece("2-pack", Mark.MISSING), "the other one says it, this one does not: no conflict"),
     (Piece("XM4", Mark.STRONG), "a number, code or colour that only this one says"),
     (Piece("wireless", Mark.EXTRA), "a word that only this one says"),
+    (Piece("6 oz", Mark.TOLD), "the other one says it too, but not in its title"),
     (Piece("Sony", Mark.DIM), "the same on both sides"),
 )
 

@@ -6,15 +6,16 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QSizePolicy, QWidget
 
+from desktop.item_models.details import stretches
 from desktop.item_models.presentation import CandidateSketch, Sketch
 from desktop.widgets.basics import GAP, INSET, Badge, Card, column, row, scrolling, words
 from desktop.widgets.candidate_card import plain_title
+from desktop.widgets.description_text import DescriptionText
 from desktop.widgets.field_table import FieldTable
 from desktop.widgets.token_diff import TokenText, title_pieces
 from desktop.widgets.wording import counted, when
 
 _PAST_SHOWN = 3
-_DESCRIPTION_SHOWN = 700
 
 
 class _NoteField(QLineEdit):
@@ -45,8 +46,8 @@ class ListingCard(Card):
         self._table = FieldTable()
         self._past_head = words("Matched with this item before", "overline")
         self._past = words("", "muted", wrap=True)
-        self._description_head = words("Description", "overline")
-        self._description = words("", "muted", wrap=True, selectable=True)
+        self._listing_details = DescriptionText()
+        self._item_details = DescriptionText()
         self._note_name = words("Note", "muted")
         self.note = _NoteField()
         self.note.setPlaceholderText("A note for whoever reads this decision later")
@@ -64,7 +65,8 @@ class ListingCard(Card):
                 row(self._identical, None),
                 self._table,
                 column(self._past_head, self._past, spacing=3),
-                column(self._description_head, self._description, spacing=3),
+                self._listing_details,
+                self._item_details,
                 None,
                 spacing=GAP,
             )
@@ -83,12 +85,6 @@ class ListingCard(Card):
         same = shown.card.identical_pending
         self._identical.show_as(f"{counted(same, 'identical listing')} waiting" if same else "", "neutral")
         self._identical.setVisible(same > 0)
-        description = listing.description[:_DESCRIPTION_SHOWN]
-        if len(listing.description) > _DESCRIPTION_SHOWN:
-            description += " …"
-        self._description.setText(description)
-        self._description.setVisible(bool(description))
-        self._description_head.setVisible(bool(description))
         self.note.clear()
         self._note_row.hide()
         self.setAccessibleDescription(f"{listing.title}. {shown.reason}. {shown.explanation}")
@@ -99,6 +95,10 @@ class ListingCard(Card):
         if candidate is None:
             self._title.show_pieces(plain_title(shown.card.listing.title))
             self._table.show_rows(shown.fields, here="This listing")
+            self._listing_details.show_description(
+                "Description", stretches(shown.card.listing.description, ())
+            )
+            self._item_details.show_description("", ())
             self._show_past(())
             return
         self._title.show_pieces(title_pieces(candidate.listing_marked, ghosts=False))
@@ -109,6 +109,9 @@ class ListingCard(Card):
             for past in candidate.past[:_PAST_SHOWN]
         )
         self._show_past(() if shown.blind else lines)
+        own = "Description of this listing" if candidate.item_details else "Description"
+        self._listing_details.show_description(own, candidate.listing_details)
+        self._item_details.show_description(f"Description of {there.casefold()}", candidate.item_details)
 
     def open_note(self) -> None:
         """Begin to write a note."""

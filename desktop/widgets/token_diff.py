@@ -1,7 +1,7 @@
 """Text whose differences show: chips for conflicts, ghosts for what is missing, dimmed where equal.
 
-Every mark has a form of its own (``≠`` and a filled chip, a dashed outline, an underline), so that the
-colours only repeat what the forms say.
+Every mark has a form of its own (``≠`` and a filled chip, a dashed outline, an underline, dotted or solid),
+so that the colours only repeat what the forms say.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Mark(StrEnum):
     PLAIN = "plain"
     DIM = "dim"
     EXTRA = "extra"
+    TOLD = "told"
     STRONG = "strong"
     CONFLICT = "conflict"
     MISSING = "missing"
@@ -50,6 +51,7 @@ class _Placed:
 _CHIPS = frozenset({Mark.CONFLICT, Mark.MISSING, Mark.STRONG})
 _PREFIX = {Mark.CONFLICT: "≠ ", Mark.MISSING: "no "}
 _INKS = {Mark.CONFLICT: "conflict", Mark.MISSING: "missing", Mark.DIM: "faint"}
+_UNDERLINES = {Mark.EXTRA: Qt.PenStyle.DotLine, Mark.TOLD: Qt.PenStyle.SolidLine}
 _PAD = 5.0
 _MOST_WIDTHS = 4000
 #: Fields worth a place in the line even when the listing does not say them.
@@ -63,7 +65,8 @@ def title_pieces(marked: Iterable[MarkedToken], *, ghosts: bool = True) -> tuple
     """
     marked = tuple(marked)
     own = [one for one in marked if one.token.normal and one.difference is not Difference.MISSING]
-    shared = sum(one.difference in {Difference.EQUAL, Difference.SIMILAR} for one in own)
+    alike = {Difference.EQUAL, Difference.SIMILAR, Difference.DETAILED}
+    shared = sum(one.difference in alike for one in own)
     look_alike = 2 * shared >= len(own)
     pieces = []
     for one in marked:
@@ -74,6 +77,8 @@ def title_pieces(marked: Iterable[MarkedToken], *, ghosts: bool = True) -> tuple
                 mark = Mark.MISSING
             case Difference.ONLY_HERE:
                 mark = Mark.STRONG if one.token.strong else Mark.EXTRA
+            case Difference.DETAILED:
+                mark = Mark.TOLD
             case Difference.SIMILAR:
                 mark = Mark.PLAIN
             case _:
@@ -241,8 +246,8 @@ class TokenFlow:
         ink = "muted" if self._bold and mark is Mark.DIM else _INKS.get(mark, "text")
         painter.setPen(colours.colour(ink))
         painter.drawText(QPointF(box.left() + inset, baseline), one.text)
-        if mark is Mark.EXTRA:
-            painter.setPen(QPen(colours.colour("muted"), 1.2, Qt.PenStyle.DotLine))
+        if mark in _UNDERLINES:
+            painter.setPen(QPen(colours.colour("muted"), 1.2, _UNDERLINES[mark]))
             under = baseline + 3.0
             painter.drawLine(QPointF(box.left(), under), QPointF(box.right(), under))
 

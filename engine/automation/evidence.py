@@ -14,12 +14,14 @@ import numpy.typing as npt
 from scipy import sparse
 
 from engine.automation.brands import BRAND_ITEMS, BrandBook
+from engine.automation.details import DetailBook, details_of
 from engine.automation.evidence_columns import EVIDENCE_NAMES, TEXT_NAMES, column
 from engine.automation.learnt_words import WordSets
 from engine.automation.letters import LetterBook
 from engine.automation.named_values import QUANTITIES
+from engine.automation.ranking import margin_to_best_other
 from engine.automation.tokens import TokenSets, normalise, parse_tokens
-from engine.automation.vocabulary import Vocabulary
+from engine.automation.vocabulary import Vocabulary, row_max, row_sums
 from engine.contracts import Record
 
 Floats = npt.NDArray[np.float32]
@@ -93,10 +95,6 @@ class _Side:
     price: Floats
 
 
-def _sums(matrix: sparse.csr_matrix) -> Floats:
-    return np.asarray(matrix.sum(axis=1), dtype=np.float32).ravel()
-
-
 class EvidenceBuilder:
     """Evidence against one fixed list of items.
 
@@ -121,11 +119,16 @@ class EvidenceBuilder:
         own = [frozenset({brand} - {0}) for brand in brands]
         self._brands = Vocabulary([map(str, one) for one in own])
         self._letters = LetterBook(texts, parsed)
+        self._details = DetailBook(items, parsed)
         #: The items' words, for weights that decisions teach (``learnt_words.py``).
         self.item_words = WordSets.of(texts)
         self._names: dict[str, int] = {}
         self._first_words = Counter(t.first for t in parsed)
         self._items = self._side(items, parsed, brands, own)
+
+    def details_of(self, listing: Record) -> str:
+        """What evidence reads of a listing beyond its record text and its fields."""
+        return details_of(listing, self._details.attributes)
 
     def _name(self, text: str) -> int:
         """A number per normalised name; 0 = not stated."""
@@ -156,7 +159,7 @@ class EvidenceBuilder:
         return _Side(
             words=self._words.incidence(found),
             words_weighted=weighted,
-            words_total=_sums(weighted) + unseen.astype(np.float32) * self._words.unseen_idf,
+            words_total=row_sums(weighted) + unseen.astype(np.float32) * self._words.unseen_idf,
             numbers=self._numbers.incidence([t.numbers for t in parsed]),
             numbers_total=np.asarray([len(t.numbers) for t in parsed], dtype=np.float32),
             measures=self._measures.incidence([t.measures for t in parsed]),
@@ -166,7 +169,7 @@ class EvidenceBuilder:
             keys=self._keys.incidence([_keys(t) for t in parsed]),
             stems=self._stems.incidence([_stems(t) for t in parsed]),
             joined=joined,
-            joined_total=_sums(joined),
+            joined_total=row_sums(joined),
             named={q: table.incidence([_named(t, q) for t in parsed]) for q, table in self._named.items()},
             named_any={q: np.asarray([any(_named(t, q)) for t in parsed]) for q in self._named},
             variants=self._variants.incidence([t.variants for t in parsed]),
@@ -197,6 +200,7 @@ class EvidenceBuilder:
         self._overlaps(out, left, pairs)
         self._attributes(out, left, pairs)
         self._letters.fill(out, self._letters.side(texts, parsed), pairs.listing_row, pairs.item_row)
+        self._details.fill(out, self._details.side(listings, parsed), pairs.listing_row, pairs.item_row)
         out[:, column("similarity")] = pairs.similarity
         out[:, column("lexical")] = pairs.lexical
         out[:, column("alias_similarity")] = pairs.alias_similarity
@@ -229,11 +233,11 @@ class EvidenceBuilder:
         shared = item_words.multiply(left.words[li]).tocsr()
         listing_words = left.words_weighted[li]
         shared_back = listing_words.multiply(right.words[ii]).tocsr()
-        out[:, column("shared_weight_margin")] = margin_to_best_other(_sums(shared), li)
-        out[:, column("item_covered")] = _sums(shared) / np.maximum(right.words_total[ii], 1e-6)
-        out[:, column("listing_covered")] = _sums(shared_back) / np.maximum(left.words_total[li], 1e-6)
-        out[:, column("rarest_missing_in_listing")] = _row_max(item_words - shared)
-        missing_in_item = _row_max(listing_words - shared_back)
+        out[:, column("shared_weight_margin")] = margin_to_best_other(row_sums(shared), li)
+        out[:, column("item_covered")] = row_sums(shared) / np.maximum(right.words_total[ii], 1e-6)
+        out[:, column("listing_covered")] = row_sums(shared_back) / np.maximum(left.words_total[li], 1e-6)
+        out[:, column("rarest_missing_in_listing")] = row_max(item_words - shared)
+        missing_in_item = row_max(listing_words - shared_back)
         # A word no item has is as rare as can be.
         missing_in_item[left.unseen_words[li] > 0] = self._words.unseen_idf
         out[:, column("rarest_missing_in_item")] = missing_in_item
@@ -247,7 +251,7 @@ class EvidenceBuilder:
         both = _shared(left.quantities, li, right.quantities, ii)
         out[:, column("measures_agree")] = measures
         out[:, column("measures_conflict")] = np.maximum(both - measures, 0)
-        out[:, column("measures_missing_in_listing")] = _sums(right.quantities)[ii] - both
+        out[:, column("measures_missing_in_listing")] = row_sums(right.quantities)[ii] - both
 
         found = _shared(left.keys, li, right.codes, ii)
         found_back = _shared(left.codes, li, right.keys, ii)
@@ -260,7 +264,7 @@ class EvidenceBuilder:
         out[:, column("listing_codes_found")] = found_back / np.maximum(listing_codes, 1)
         out[:, column("listing_codes_lost")] = listing_codes - found_back
         out[:, column("code_stems_agree")] = np.minimum(_shared(left.stems, li, right.stems, ii), 3)
-        joined = _sums(right.joined[ii].multiply(left.joined[li].sign()))
+        joined = row_sums(right.joined[ii].multiply(left.joined[li].sign()))
         out[:, column("joined_agree")] = joined / np.maximum(right.joined_total[ii], 1e-6)
         out[:, column("listing_length")] = left.length[li]
         out[:, column("item_length")] = right.length[ii]
@@ -276,7 +280,7 @@ class EvidenceBuilder:
             out[:, column(f"{name}_conflict")] = stated & (mine != theirs)
         named = _shared(left.brands, li, right.brands, ii) > 0
         out[:, column("brand_named")] = named
-        out[:, column("other_brand_named")] = (_sums(left.brands)[li] > 0) & (right.brand[ii] > 0) & ~named
+        out[:, column("other_brand_named")] = (row_sums(left.brands)[li] > 0) & (right.brand[ii] > 0) & ~named
         for quantity in QUANTITIES:
             shared = _shared(left.named[quantity], li, right.named[quantity], ii)
             both = left.named_any[quantity][li] & right.named_any[quantity][ii]
@@ -293,11 +297,7 @@ class EvidenceBuilder:
 
 
 def _shared(left: sparse.csr_matrix, li: Ints, right: sparse.csr_matrix, ii: Ints) -> Floats:
-    return _sums(left[li].multiply(right[ii]))
-
-
-def _row_max(matrix: sparse.csr_matrix) -> Floats:
-    return np.asarray(matrix.max(axis=1).todense(), dtype=np.float32).ravel()
+    return row_sums(left[li].multiply(right[ii]))
 
 
 _WITH_MARGIN = (
@@ -327,23 +327,3 @@ def add_margins(evidence: Floats, listing_row: Ints) -> None:
         + evidence[:, column("listing_covered")]
     )
     evidence[:, column("lead")] = margin_to_best_other(total, listing_row)
-
-
-def margin_to_best_other(values: Floats, group: Ints) -> Floats:
-    """``values[i]`` minus the best other value of its group; groups are runs of equal ``group``.
-
-    A pair that is alone in its group has nothing to lose to: its margin is its own value.
-    """
-    if not len(values):
-        return np.zeros(0, np.float32)
-    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
-    sizes = np.diff(np.r_[starts, len(group)])
-    run = np.repeat(np.arange(len(starts)), sizes)
-    best = np.maximum.reduceat(values, starts)
-    at_best = values == best[run]
-    leaders = np.add.reduceat(at_best.astype(np.int64), starts)
-    second = np.maximum.reduceat(np.where(at_best, -np.inf, values), starts)
-    second = np.where(leaders > 1, best, second)
-    other = np.where(at_best, second[run], best[run])
-    other = np.where(np.isneginf(other), 0.0, other)
-    return (values - other).astype(np.float32)

@@ -34,6 +34,14 @@ EVIDENCE_GROUPS: dict[str, dict[str, str]] = {
         "item_length": "log of the item's word count",
         "lead": "lexical plus both word shares: minus the best such sum of the other candidates",
     },
+    "details": {
+        "item_detailed": "idf-weighted share of the item's words that only the listing's details have",
+        "item_detailed_margin": "what those shares add to the margin of the words found",
+        "item_missing_detailed": "by how much they lower the highest idf of what the listing lacks",
+        "listing_detailed": "idf-weighted share of the listing's words that only the item's details have",
+        "listing_detailed_margin": "what those shares add to the margin of the words found",
+        "listing_missing_detailed": "by how much they lower the highest idf of what the item lacks",
+    },
     "numbers": {
         "numbers_agree": "numbers both have",
         "numbers_missing_in_listing": "numbers of the item that the listing lacks",

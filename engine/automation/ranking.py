@@ -52,11 +52,16 @@ def strongest(listing_row: Ints, evidence: Floats, count: int) -> Bools:
 
 
 def plain_score(evidence: Floats) -> Floats:
-    """The order of candidates while there is no matcher: characters, words and half the similarity."""
+    """The order of candidates while there is no matcher.
+
+    Characters, words wherever the other record has them, and half the similarity.
+    """
     return np.asarray(
         evidence[:, column("lexical")]
         + evidence[:, column("item_covered")]
+        + evidence[:, column("item_detailed")]
         + evidence[:, column("listing_covered")]
+        + evidence[:, column("listing_detailed")]
         + 0.5 * evidence[:, column("similarity")],
         dtype=np.float32,
     )
@@ -67,3 +72,23 @@ def product_of_complements(confidence: Floats, group: Ints, groups: int) -> Floa
     logs = np.zeros(groups, dtype=np.float64)
     np.add.at(logs, group, np.log1p(-np.clip(confidence, 0.0, 1 - 1e-7)))
     return np.exp(logs).astype(np.float32)
+
+
+def margin_to_best_other(values: Floats, group: Ints) -> Floats:
+    """``values[i]`` minus the best other value of its group; groups are runs of equal ``group``.
+
+    A pair that is alone in its group has nothing to lose to: its margin is its own value.
+    """
+    if not len(values):
+        return np.zeros(0, np.float32)
+    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
+    sizes = np.diff(np.r_[starts, len(group)])
+    run = np.repeat(np.arange(len(starts)), sizes)
+    best = np.maximum.reduceat(values, starts)
+    at_best = values == best[run]
+    leaders = np.add.reduceat(at_best.astype(np.int64), starts)
+    second = np.maximum.reduceat(np.where(at_best, -np.inf, values), starts)
+    second = np.where(leaders > 1, best, second)
+    other = np.where(at_best, second[run], best[run])
+    other = np.where(np.isneginf(other), 0.0, other)
+    return (values - other).astype(np.float32)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -117,11 +118,29 @@ def _is_code(token: str) -> bool:
     return 4 <= len(token) <= 24 and letters >= 1 and (digits >= 2 or (digits == 1 and len(token) >= 5))
 
 
+def words_in(text: str) -> tuple[str, ...]:
+    """The ``words`` of :class:`TokenSets` alone, which is all that a long text is asked for."""
+    return _words(normalise(text))
+
+
+def _words(normalised: str) -> tuple[str, ...]:
+    return tuple(_TOKEN.findall(normalised)[:_MAX_TOKENS])
+
+
+def joined_numbers(words: Sequence[str]) -> frozenset[str]:
+    """Neighbouring words written as one, where a digit is among them."""
+    return frozenset(
+        left + right
+        for left, right in pairwise(words)
+        if len(left) + len(right) <= 24 and _HAS_DIGIT.search(left + right) is not None
+    )
+
+
 @lru_cache(maxsize=1 << 13)
 def parse_tokens(text: str) -> TokenSets:
     """Read one record text; the texts of the last block are remembered."""
     text = normalise(text)
-    words = tuple(_TOKEN.findall(text))[:_MAX_TOKENS]
+    words = _words(text)
     measures: set[str] = set()
     numbers: set[str] = set()
     measured_tokens: set[str] = set()
@@ -145,11 +164,6 @@ def parse_tokens(text: str) -> TokenSets:
         if joined not in measured_tokens and _is_code(joined):
             codes.add(joined)
     codes.update(w for w in words if w not in measured_tokens and _is_code(w))
-    pairs = {
-        left + right
-        for left, right in pairwise(words)
-        if len(left) + len(right) <= 24 and _HAS_DIGIT.search(left + right) is not None
-    }
     split = {
         left + right
         for left, right in pairwise(words)
@@ -166,7 +180,7 @@ def parse_tokens(text: str) -> TokenSets:
         numbers=frozenset(numbers),
         measures=frozenset(measures),
         codes=frozenset(codes),
-        joined=frozenset(pairs),
+        joined=joined_numbers(words),
         runs=frozenset(runs),
         spelled=frozenset(codes | {token for token in split | runs if _is_code(token)}),
         named=named_values(text, words),

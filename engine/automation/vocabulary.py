@@ -1,4 +1,4 @@
-"""Token -> column and weight, learnt from the catalogue."""
+"""Token -> column and weight, learnt from the catalogue, and what rows over such columns add up to."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 
@@ -46,3 +47,13 @@ class Vocabulary:
         return np.asarray(
             [len({t for t in ts if t not in self.columns}) for ts in token_lists], dtype=np.int64
         )
+
+
+def row_sums(matrix: sparse.csr_matrix) -> Floats:
+    """Sum of every row: [rows]."""
+    return np.asarray(matrix.sum(axis=1), dtype=np.float32).ravel()
+
+
+def row_max(matrix: sparse.csr_matrix) -> Floats:
+    """Highest value of every row, at least 0 where a row has an empty column: [rows]."""
+    return np.asarray(matrix.max(axis=1).todense(), dtype=np.float32).ravel()

@@ -74,9 +74,10 @@ class EvidenceBlock:
         )
 
 
-def _fingerprint(listing: Listing, text: str) -> int:
+def _fingerprint(listing: Listing, text: str, details: str) -> int:
     """What evidence depends on, of a listing, as 64 bits."""
-    parts = "\x1f".join((text, listing.brand, listing.category, listing.gtin, repr(listing.price)))
+    told = (text, listing.brand, listing.category, listing.gtin, repr(listing.price), details)
+    parts = "\x1f".join(told)
     return int.from_bytes(hashlib.blake2b(parts.encode(), digest_size=8).digest(), "little")
 
 
@@ -137,7 +138,10 @@ class EvidenceBlocks:
     def _prepare_block(self, number: int) -> Iterator[Progress]:
         listings = self._listings(number)
         texts = [self._search.recipe.text_of(listing) for listing in listings]
-        prints = np.fromiter(map(_fingerprint, listings, texts), dtype=np.uint64, count=len(listings))
+        details = map(self._search.evidence.details_of, listings)
+        prints = np.fromiter(
+            map(_fingerprint, listings, texts, details), dtype=np.uint64, count=len(listings)
+        )
         ids = np.asarray([listing.id for listing in listings], dtype=np.int64)
         path = self._path(number)
         if path.exists():

@@ -1,9 +1,9 @@
 """What each group of evidence is worth to the matcher, by leaving it out.
 
-``python -m tests.benchmarks.evidence DATASET_DIR... [--decisions 1000] [--seeds 3]`` computes the evidence
-of a data set through the product (packaged encoder, real retrieval), fits the matcher on listings drawn
-at random with one group of columns blanked, and says what coverage the best threshold would reach on
-a quarter that nothing has seen. Oracle figures: they compare groups and are no certificates.
+``python -m tests.benchmarks.evidence DATASET_DIR... [--decisions 1000] [--seeds 3] [--groups words ...]``
+computes the evidence of a data set through the product (packaged encoder, real retrieval), fits the matcher
+on listings drawn at random with one group of columns blanked, and says what coverage the best threshold
+would reach on a quarter that nothing has seen. Oracle figures: they compare groups and are no certificates.
 """
 
 from __future__ import annotations
@@ -224,6 +224,8 @@ def main() -> int:
     parser.add_argument("datasets", nargs="*", type=Path)
     parser.add_argument("--decisions", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=3)
+    groups = [group for group in EVIDENCE_GROUPS if group != "aliases"]  # nothing was confirmed here
+    parser.add_argument("--groups", nargs="+", choices=groups, default=groups)
     arguments = parser.parse_args()
     folders = arguments.datasets or [ROOT.parent / "shared" / "data" / name for name in NAMES]
     folders = [folder for folder in folders if (folder / "matches.csv").exists()]
@@ -234,10 +236,9 @@ def main() -> int:
     for folder in folders:
         data = gather(folder)
         decisions = min(arguments.decisions, len(data.matchable) // 2)
-        for group, columns in ({"nothing": {}} | EVIDENCE_GROUPS).items():
-            if group == "aliases":
-                continue  # there are none here: nothing was confirmed
-            seeds = [measure(data, tuple(columns), decisions, seed) for seed in range(arguments.seeds)]
+        for group in ("nothing", *arguments.groups):
+            blank = tuple(EVIDENCE_GROUPS.get(group, ()))
+            seeds = [measure(data, blank, decisions, seed) for seed in range(arguments.seeds)]
             figures = " | ".join(f"{value:.3f}" for value in np.mean(seeds, axis=0))
             print(f"{folder.name} | {decisions} | {group} | {figures}", flush=True)
     return 0

@@ -82,6 +82,19 @@ def test_that_differences_are_said_in_words() -> None:
     assert words_for(compare_titles("Galaxy", "Galaxy")) == "No conflicting numbers or codes"
 
 
+def test_that_what_the_other_says_outside_its_title_is_neither_only_here_nor_missing() -> None:
+    mine, theirs = "Tetra wafers 6 oz schwarz", "Tetra wafers 2-pack"
+    said = {"my_details": {"2pack"}, "their_details": {"6oz", "black"}}
+    found = {one.token.text: one.difference.value for one in compare_titles(mine, theirs, **said)}
+    assert found == {"Tetra": "equal", "wafers": "equal", "6 oz": "detailed", "schwarz": "detailed"}
+    assert words_for(compare_titles(mine, theirs, **said)) == "Said outside the other title: 6 oz, schwarz"
+
+
+def test_that_a_conflict_of_titles_is_one_whatever_the_details_say() -> None:
+    found = compare_titles("card 64 GB", "card 32 GB", their_details={"64gb"})
+    assert [one.against for one in found if one.difference is Difference.CONFLICT] == ["32 GB"]
+
+
 def test_that_punctuation_is_kept_and_never_compared() -> None:
     tokens = tokens_of("Canon (EOS) R50 + lens")
     assert [one.text for one in tokens] == ["Canon", "(", "EOS", ")", "R50", "+", "lens"]

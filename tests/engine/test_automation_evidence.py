@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.automation.evidence import EvidenceBuilder, Pairs, margin_to_best_other
+from engine.automation.evidence import EvidenceBuilder, Pairs
 from engine.automation.evidence_columns import EVIDENCE_COLUMNS, EVIDENCE_NAMES, column
+from engine.automation.ranking import margin_to_best_other
 from engine.contracts import Item, Listing
 
 

@@ -47,7 +47,7 @@ def test_that_a_replay_reports_every_field_and_repeats_itself(dataset: Path) -> 
 
 
 def test_that_a_replay_judges_everything_that_one_promise_automates(dataset: Path) -> None:
-    settings = ReplaySettings(decisions=160, rounds=2, precision=0.55, promise="together")
+    settings = ReplaySettings(decisions=200, rounds=2, precision=0.55, promise="together")
     with tiny_base():
         document = replay(dataset, settings)
     assert document["settings"]["promise"] == "together"
