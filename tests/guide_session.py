@@ -92,7 +92,8 @@ class Session:
                 self.press(Qt.Key.Key_Return)
             else:
                 self.press(Qt.Key(Qt.Key.Key_1.value + places[0]))
-            wait(lambda front=front: desk.front is not front and not desk.saving, rest=0)
+            # Between two cards there is none where the next ones are still being read.
+            wait(lambda front=front: desk.front not in (None, front) and not desk.saving, rest=0)
             waited.append(time.perf_counter() - started)
         return waited
 

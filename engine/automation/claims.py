@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 
 #: Of each item only so many of the nearest listings are kept: whether 40 or 400 are nearer is the same.
 MOST_AHEAD = 32
-#: Plain scores lie in [0, _SPAN); a key is the item's row in spans, less the score.
+#: Plain scores lie below _SPAN (MOST_PLAIN is less); a key is the item's row in spans, less the score.
 _SPAN = 8.0
 
 

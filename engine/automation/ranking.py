@@ -11,6 +11,22 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+#: What the plain score counts of each column; coarse, so that it is no feed's (docs/ablation.md).
+_PLAIN = {
+    "lexical": np.float32(1),
+    "squeezed": np.float32(0.5),
+    "item_covered": np.float32(1),
+    "item_detailed": np.float32(1),
+    "listing_covered": np.float32(1),
+    "listing_detailed": np.float32(1),
+    "code_likeness": np.float32(0.5),
+    "listing_code_letters": np.float32(0.5),
+    "similarity": np.float32(0.5),
+    "price_gap": np.float32(-0.2),
+}
+#: The plain score of two records that say the same; a word counts once, in the text or in the details.
+MOST_PLAIN = 5.0
+
 
 def group_starts(listing_row: Ints) -> Ints:
     """First row of every run of equal ``listing_row``."""
@@ -52,18 +68,12 @@ def strongest(listing_row: Ints, evidence: Floats, count: int) -> Bools:
 
 
 def plain_score(evidence: Floats) -> Floats:
-    """The order of candidates while there is no matcher.
+    """The order of candidates while there is no matcher, and how much a listing resembles an item.
 
-    Characters, words wherever the other record has them, and half the similarity.
+    Characters, words wherever the other record has them, codes, similarity, and prices that are far apart.
     """
     return np.asarray(
-        evidence[:, column("lexical")]
-        + evidence[:, column("item_covered")]
-        + evidence[:, column("item_detailed")]
-        + evidence[:, column("listing_covered")]
-        + evidence[:, column("listing_detailed")]
-        + 0.5 * evidence[:, column("similarity")],
-        dtype=np.float32,
+        sum(weight * evidence[:, column(name)] for name, weight in _PLAIN.items()), dtype=np.float32
     )
 
 

@@ -12,7 +12,13 @@ import numpy.typing as npt
 from engine.automation.evidence_columns import column
 from engine.automation.learnt_words import LearntWords
 from engine.automation.listing_evidence import head_evidence
-from engine.automation.ranking import group_starts, plain_score, product_of_complements, rank_in_group
+from engine.automation.ranking import (
+    MOST_PLAIN,
+    group_starts,
+    plain_score,
+    product_of_complements,
+    rank_in_group,
+)
 from engine.backends.onnx_matcher import OnnxMatcher
 from engine.contracts import Candidate, Certificate, CertificateKind, Progress
 from engine.pipeline.evidence_blocks import EvidenceBlock, EvidenceBlocks
@@ -245,7 +251,7 @@ def _confidences(
     listings, row = len(block.listing_ids), block.listing_row
     if matcher is None:
         # Not a probability, and no threshold is ever set on it: it only orders the candidates.
-        plain = np.asarray(np.clip(strength / 3.5, 0.0, 1.0), dtype=np.float32)
+        plain = np.asarray(np.clip(strength / MOST_PLAIN, 0.0, 1.0), dtype=np.float32)
         return plain, np.zeros(listings, np.float32)
     pairs = np.asarray(1.0 / (1.0 + np.exp(-np.clip(strength, -30, 30))), dtype=np.float32)
     none = product_of_complements(pairs, row, listings)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.automation.evidence import EvidenceBuilder, Pairs
 from engine.automation.evidence_columns import EVIDENCE_COLUMNS, EVIDENCE_NAMES, column
-from engine.automation.ranking import margin_to_best_other
+from engine.automation.ranking import MOST_PLAIN, margin_to_best_other, plain_score
 from engine.contracts import Item, Listing
 
 
@@ -147,3 +147,14 @@ def test_that_a_brand_is_found_by_its_alias_anywhere_in_the_listing() -> None:
 def test_that_a_brand_the_catalogue_does_not_know_conflicts() -> None:
     evidence = _evidence(_listing("tv", brand="Loewe"), _item("tv", brand="Sony"), _item("tv"))
     assert evidence[:, column("brand_conflict")].tolist() == [1, 0]
+
+
+def test_that_no_pair_is_plainer_than_two_records_that_say_the_same() -> None:
+    title, rest = "Bosch KGN33NL3AG 2 l", {"price": 9.0, "description": "KGN33NL3AG by Bosch"}
+    builder = EvidenceBuilder([_item(title, **rest)], [title])
+    one, row = np.ones(1, np.float32), np.zeros(1, np.int64)
+    for listing in (_listing(title, **rest), _listing("KGN33NL3AG", **rest), _listing(title, price=1.0)):
+        evidence = builder.evidence([listing], [listing.title], Pairs(row, row, one, one, one, one))
+        assert plain_score(evidence)[0] <= MOST_PLAIN + 1e-5
+    same = builder.evidence([_listing(title, **rest)], [title], Pairs(row, row, one, one, one, one))
+    assert plain_score(same)[0] == pytest.approx(MOST_PLAIN, abs=1e-5)

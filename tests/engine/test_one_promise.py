@@ -197,7 +197,11 @@ def test_that_a_refit_without_a_certificate_keeps_one_for_both(
     assert together.status().counts.automated > 0
 
 
-def test_that_what_one_promise_may_bring_is_expected_and_not_certified(shop: Workspace) -> None:
+def test_that_what_one_promise_may_bring_is_expected_and_not_certified(
+    shop: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.pipeline.promises.certify", uncertified(CertificateKind.NONE))
+    drain(shop.certify())
     none = shop.status().none_certificate
     assert none is not None
     assert none.threshold is None
