@@ -39,7 +39,8 @@ def details_of(record: Record, attributes: Container[str]) -> str:
         attributes: names of those that count, in lower case.
     """
     named = [value for name, value in sorted(record.attributes.items()) if name.casefold() in attributes]
-    return plain_text(" \n ".join((record.description, *named)))[:MOST_CHARACTERS]
+    # Attributes first: they are short, and a long description must not cut them off.
+    return plain_text(" \n ".join((*named, record.description)))[:MOST_CHARACTERS]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,17 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 #: What the plain score counts of each column; coarse, so that it is no feed's (docs/ablation.md).
-_PLAIN = {
-    "lexical": np.float32(1),
-    "squeezed": np.float32(0.5),
-    "item_covered": np.float32(1),
-    "item_detailed": np.float32(1),
-    "listing_covered": np.float32(1),
-    "listing_detailed": np.float32(1),
-    "code_likeness": np.float32(0.5),
-    "listing_code_letters": np.float32(0.5),
-    "similarity": np.float32(0.5),
-    "price_gap": np.float32(-0.2),
+PLAIN_WEIGHTS = {
+    "lexical": 1.0,
+    "squeezed": 0.5,
+    "item_covered": 1.0,
+    "item_detailed": 1.0,
+    "listing_covered": 1.0,
+    "listing_detailed": 1.0,
+    "code_likeness": 0.5,
+    "listing_code_letters": 0.5,
+    "similarity": 0.5,
+    "price_gap": -0.2,
 }
 #: The plain score of two records that say the same; a word counts once, in the text or in the details.
 MOST_PLAIN = 5.0
@@ -72,9 +72,10 @@ def plain_score(evidence: Floats) -> Floats:
 
     Characters, words wherever the other record has them, codes, similarity, and prices that are far apart.
     """
-    return np.asarray(
-        sum(weight * evidence[:, column(name)] for name, weight in _PLAIN.items()), dtype=np.float32
-    )
+    score = np.zeros(len(evidence), np.float32)
+    for name, weight in PLAIN_WEIGHTS.items():
+        score += np.float32(weight) * evidence[:, column(name)]
+    return score
 
 
 def product_of_complements(confidence: Floats, group: Ints, groups: int) -> Floats:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engine.automation.evidence import EvidenceBuilder
 from engine.automation.evidence_columns import EVIDENCE_NAMES, TEXT_NAMES
+from engine.automation.ranking import PLAIN_WEIGHTS
 from engine.contracts import Item, Progress, Record, ReleaseManifest
 from engine.intake.record_text import record_text
 from engine.retrieval.candidates import KEPT
@@ -102,6 +103,7 @@ def search_key(encoder_sha256: str, revision: int, recipe: SearchRecipe) -> str:
         KEPT,
         EVIDENCE_NAMES,
         TEXT_NAMES,
+        PLAIN_WEIGHTS,
     ]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
 

@@ -109,7 +109,9 @@ def test_that_a_smaller_than_sign_is_no_markup() -> None:
     assert details_of(_listing("l", "weight < 5 kg, length > 2 m"), ()) == "weight < 5 kg, length > 2 m"
 
 
-def test_that_the_end_of_a_megabyte_is_not_read() -> None:
+def test_that_the_end_of_a_megabyte_is_not_read_and_attributes_come_first() -> None:
+    listing = _listing("l", "long " * 200_000, colour="dusk")
+    assert details_of(listing, {"colour"}).split()[0] == "dusk"
     assert len(details_of(_listing("l", "long " * 200_000), ())) == MOST_CHARACTERS
 
 
