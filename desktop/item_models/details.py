@@ -6,16 +6,16 @@ Evidence looks for the words that one title lacks in the description and the att
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from desktop.item_models.differences import Difference, MarkedToken, normals_at
 from engine.contracts import Record
-from engine.contracts.plain_text import plain_text
+from engine.contracts.details import MOST_CHARACTERS, details_of, plain_text
 
-#: Characters of a description that are searched, and those that are shown.
-_READ, _SHOWN = 4000, 700
+#: Characters of a description that are shown.
+_SHOWN = 700
 #: What is shown of a longer one from its beginning, and around what was found further down.
 _HEAD, _AROUND = 350, 70
 
@@ -28,19 +28,12 @@ class Stretch:
     told: bool = False
 
 
-def details_said(record: Record, other: Record, *, all_attributes: bool) -> frozenset[str]:
-    """Normal forms of what a record says in its brand, model, description and attributes.
+def details_said(record: Record, attributes: Container[str]) -> frozenset[str]:
+    """Normal forms of what a record says in its brand, model, description and some attributes.
 
-    Args:
-        record: whose details.
-        other: what it is compared with.
-        all_attributes: False: only those that ``other`` has too, as of a listing, whose others are about
-            the shop.
+    ``attributes``: names of those that count, in lower case.
     """
-    known = {name.casefold() for name in other.attributes}
-    said = [value for name, value in record.attributes.items() if all_attributes or name.casefold() in known]
-    said += [record.brand, record.model, plain_text(record.description)[:_READ]]
-    return _normals(" \n ".join(said))
+    return _normals("\n".join((record.brand, record.model, details_of(record, attributes))))
 
 
 @lru_cache(maxsize=512)
@@ -56,7 +49,7 @@ def told_words(marked: Iterable[MarkedToken]) -> frozenset[str]:
 
 def stretches(description: str, told: Collection[str]) -> tuple[Stretch, ...]:
     """What is shown of a description, cut around what answers for ``told`` where it is long."""
-    text = " ".join(plain_text(description)[:_READ].split())
+    text = " ".join(plain_text(description)[:MOST_CHARACTERS].split())
     spots = _spots(text, told)
     pieces: list[Stretch] = []
     for begin, end in _windows(len(text), spots):

@@ -15,6 +15,7 @@ from desktop.item_models.differences import (
 )
 from desktop.widgets.wording import percent
 from engine.contracts import Candidate, CandidateView, Item, PastMatch, ReviewCard, RouteReason
+from engine.contracts.details import attribute_names
 
 #: Candidates whose confidence is this close to the best one's cannot be told apart by it.
 NEAR_TIE = 0.05
@@ -146,8 +147,9 @@ def with_found(shown: Sketch, item: Item) -> tuple[Sketch, int]:
 
 def _candidate(card: ReviewCard, view: CandidateView, number: int) -> CandidateSketch:
     listing, item = card.listing, view.item
-    listing_says = details_said(listing, item, all_attributes=False)
-    item_says = details_said(item, listing, all_attributes=True)
+    # As evidence reads them: what a feed says of a listing besides is about the shop.
+    named = attribute_names(item)
+    listing_says, item_says = details_said(listing, named), details_said(item, named)
     marked = compare_titles(item.title, listing.title, my_details=item_says, their_details=listing_says)
     listing_marked = compare_titles(
         listing.title, item.title, my_details=listing_says, their_details=item_says

@@ -10,7 +10,7 @@ hence they are only asked for words that a title has, and never compared with ea
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,25 +22,10 @@ from engine.automation.ranking import margin_to_best_other
 from engine.automation.tokens import TokenSets, joined_numbers, words_in
 from engine.automation.vocabulary import Vocabulary, row_max, row_sums
 from engine.contracts import Record
-from engine.contracts.plain_text import plain_text
+from engine.contracts.details import attribute_names, details_of
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-
-#: Longer details are cut: what comes after is terms of delivery.
-MOST_CHARACTERS = 4000
-
-
-def details_of(record: Record, attributes: Container[str]) -> str:
-    """The description and the values of some attributes as plain text, without markup and links.
-
-    Args:
-        record: an item or a listing.
-        attributes: names of those that count, in lower case.
-    """
-    named = [value for name, value in sorted(record.attributes.items()) if name.casefold() in attributes]
-    # Attributes first: they are short, and a long description must not cut them off.
-    return plain_text(" \n ".join((*named, record.description)))[:MOST_CHARACTERS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +54,7 @@ class DetailBook:
 
     def __init__(self, items: Sequence[Record], parsed: Sequence[TokenSets]) -> None:
         #: Names of the attributes that items have, in lower case.
-        self.attributes = frozenset(name.casefold() for item in items for name in item.attributes)
+        self.attributes = attribute_names(*items)
         details = [self._words_of(item) for item in items]
         self._vocabulary = Vocabulary(
             [(*tokens.words, *more) for tokens, more in zip(parsed, details, strict=True)]

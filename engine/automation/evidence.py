@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from engine.automation.brands import BRAND_ITEMS, BrandBook
-from engine.automation.details import DetailBook, details_of
+from engine.automation.details import DetailBook
 from engine.automation.evidence_columns import EVIDENCE_NAMES, TEXT_NAMES, column
 from engine.automation.learnt_words import WordSets
 from engine.automation.letters import LetterBook
@@ -23,6 +23,7 @@ from engine.automation.ranking import margin_to_best_other
 from engine.automation.tokens import TokenSets, normalise, parse_tokens
 from engine.automation.vocabulary import Vocabulary, row_max, row_sums
 from engine.contracts import Record
+from engine.contracts.details import details_of
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

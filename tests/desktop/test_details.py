@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtWidgets import QLabel
@@ -20,6 +19,7 @@ from engine.contracts import (
     ReviewCard,
     RouteReason,
 )
+from engine.contracts.details import attribute_names
 
 
 def told(pieces: tuple[Stretch, ...]) -> list[str]:
@@ -62,13 +62,11 @@ def test_that_what_is_shown_is_of_the_text_and_in_order(description: str, wanted
             at = whole.index(piece.text, at) + len(piece.text)
 
 
-@pytest.mark.parametrize("all_attributes", [True, False])
-def test_that_the_shop_s_own_attributes_say_nothing_of_a_product(all_attributes: bool) -> None:
+def test_that_only_the_attributes_that_count_are_read() -> None:
     listing = Listing(1, "l", "t", brand="LG", attributes={"Vendor": "shop 7", "colour": "Blau"})
-    item = Item(2, "i", "t", attributes={"Colour": "blue"})
-    said = details_said(listing, item, all_attributes=all_attributes)
-    assert {"lg", "blue"} <= said
-    assert ("shop" in said) is all_attributes
+    item = Item(2, "i", "t", attributes={"Colour": "blue", "Vendor": ""})
+    assert {"lg", "blue", "shop"} <= details_said(listing, attribute_names(item, listing))
+    assert "shop" not in details_said(listing, {"colour"})
 
 
 def card(description: str, *items: Item) -> ReviewCard:

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.automation.details import MOST_CHARACTERS, DetailBook, details_of
+from engine.automation.details import DetailBook
 from engine.automation.evidence import EvidenceBuilder, Pairs
 from engine.automation.evidence_columns import EVIDENCE_GROUPS, EVIDENCE_NAMES, column
 from engine.automation.ranking import margin_to_best_other
 from engine.automation.tokens import parse_tokens
 from engine.contracts import Item, Listing
+from engine.contracts.details import MOST_CHARACTERS, details_of
 
 NAMES = tuple(EVIDENCE_GROUPS["details"])
 
