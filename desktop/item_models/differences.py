@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from enum import StrEnum
+from functools import lru_cache
 from itertools import islice, pairwise
 
 from engine.contracts import Record
@@ -216,11 +217,15 @@ def _rival(token: Token, others: Iterable[Token]) -> Token | None:
     return None
 
 
-def normals_at(text: str) -> list[tuple[int, int, str]]:
-    """Begin, end and normal form of every token of a text, and of every two neighbours written as one."""
+@lru_cache(maxsize=64)
+def normals_at(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Begin, end and normal form of every token of a text, and of every two neighbours written as one.
+
+    The last texts are remembered: a listing's description is asked about for each of its candidates.
+    """
     single = [(match.start(), match.end(), _token(match).normal) for match in _TOKEN.finditer(text)]
     double = [(left[0], right[1], left[2] + right[2]) for left, right in pairwise(single)]
-    return [*single, *double]
+    return (*single, *double)
 
 
 def compare_titles(

@@ -23,7 +23,7 @@ from engine.automation.ranking import margin_to_best_other
 from engine.automation.tokens import TokenSets, normalise, parse_tokens
 from engine.automation.vocabulary import Vocabulary, row_max, row_sums
 from engine.contracts import Record
-from engine.contracts.details import details_of
+from engine.contracts.details import raw_details
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -127,9 +127,9 @@ class EvidenceBuilder:
         self._first_words = Counter(t.first for t in parsed)
         self._items = self._side(items, parsed, brands, own)
 
-    def details_of(self, listing: Record) -> str:
-        """What evidence reads of a listing beyond its record text and its fields."""
-        return details_of(listing, self._details.attributes)
+    def raw_details(self, listing: Record) -> str:
+        """What evidence depends on of a listing beyond its record text and its fields."""
+        return raw_details(listing, self._details.attributes)
 
     def _name(self, text: str) -> int:
         """A number per normalised name; 0 = not stated."""

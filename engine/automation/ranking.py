@@ -92,9 +92,7 @@ def margin_to_best_other(values: Floats, group: Ints) -> Floats:
     """
     if not len(values):
         return np.zeros(0, np.float32)
-    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
-    sizes = np.diff(np.r_[starts, len(group)])
-    run = np.repeat(np.arange(len(starts)), sizes)
+    starts, run = group_starts(group), group_numbers(group)
     best = np.maximum.reduceat(values, starts)
     at_best = values == best[run]
     leaders = np.add.reduceat(at_best.astype(np.int64), starts)

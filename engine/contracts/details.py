@@ -25,8 +25,8 @@ def plain_text(markup: str) -> str:
     return _LINK.sub(" ", _TAG.sub(" ", markup)).strip()
 
 
-def details_of(record: Record, attributes: Container[str]) -> str:
-    """The values of some attributes and the description as plain text.
+def raw_details(record: Record, attributes: Container[str]) -> str:
+    """The values of some attributes and the description as they were imported.
 
     Args:
         record: an item or a listing.
@@ -34,7 +34,12 @@ def details_of(record: Record, attributes: Container[str]) -> str:
     """
     named = [value for name, value in sorted(record.attributes.items()) if name.casefold() in attributes]
     # Attributes first: they are short, and a long description must not cut them off.
-    return plain_text(" \n ".join((*named, record.description)))[:MOST_CHARACTERS]
+    return " \n ".join((*named, record.description))
+
+
+def details_of(record: Record, attributes: Container[str]) -> str:
+    """The :func:`raw_details` of a record as plain text."""
+    return plain_text(raw_details(record, attributes))[:MOST_CHARACTERS]
 
 
 def attribute_names(*records: Record) -> frozenset[str]:

@@ -138,7 +138,7 @@ class EvidenceBlocks:
     def _prepare_block(self, number: int) -> Iterator[Progress]:
         listings = self._listings(number)
         texts = [self._search.recipe.text_of(listing) for listing in listings]
-        details = map(self._search.evidence.details_of, listings)
+        details = map(self._search.evidence.raw_details, listings)
         prints = np.fromiter(
             map(_fingerprint, listings, texts, details), dtype=np.uint64, count=len(listings)
         )
